@@ -1,0 +1,1 @@
+"""From scanner images to comparable images."""

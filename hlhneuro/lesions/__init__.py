@@ -1,0 +1,1 @@
+"""From comparable images to what changed."""

@@ -1,0 +1,50 @@
+"""Everything one subject's run gave, as the report takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlhneuro.imaging.alignment import AlignedSeries
+from hlhneuro.lesions.change import LesionChange
+from hlhneuro.lesions.segmentation import LesionSeries
+from hlhneuro.settings import Settings
+from hlhneuro.spectroscopy.results import SpectrumResult
+from hlhneuro.study.layout import Subject
+
+__all__ = ["StageStatus", "SubjectResults"]
+
+
+@dataclass(frozen=True)
+class StageStatus:
+    """One row of ``status.tsv``.
+
+    Parameters
+    ----------
+    subject, session, stage : str
+        `session` is empty for a stage of the whole subject; `stage` is ``read, prepare, align, lesions, change,
+        spectra, findings`` or ``report``.
+    state : str
+        ``done``, ``skipped`` (already there and still valid), ``failed`` or ``not assessable``.
+    reason : str
+        Why, for the last two.
+    """
+
+    subject: str
+    session: str
+    stage: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SubjectResults:
+    """One subject's results; what could not be computed is None, and `statuses` says why."""
+
+    subject: Subject
+    aligned: AlignedSeries | None
+    lesions: LesionSeries | None
+    change: LesionChange | None
+    spectra: tuple[SpectrumResult, ...]
+    statuses: tuple[StageStatus, ...]
+    settings: Settings
+    version: str

@@ -1,0 +1,1 @@
+"""From raw FIDs to a named pattern."""

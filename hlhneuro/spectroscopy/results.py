@@ -1,0 +1,46 @@
+"""What one acquired spectrum gave: its fit, its place and the answers that rest on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlhneuro.answers import Finding
+from hlhneuro.spectroscopy.fitting import SpectrumFit
+from hlhneuro.spectroscopy.voxel import VoxelComposition
+
+__all__ = ["SpectrumResult"]
+
+
+@dataclass(frozen=True)
+class SpectrumResult:
+    """One spectrum of one session, or why there is no fit.
+
+    Parameters
+    ----------
+    session : str
+        Session label.
+    name : str
+        ``acq-short_voi-thalamus`` .. from the file's entities; ``svs`` where it has none.
+    echo_time_s : float, optional
+    sequence : str, optional
+    water_reference : bool
+        Whether a water reference of the same voxel was used.
+    fit : SpectrumFit, optional
+        None where the spectrum could not be fitted.
+    voxel : VoxelComposition, optional
+        None where the images of the session could not be aligned.
+    findings : tuple of Finding
+        Lactate, lipid, NAA .. each present, absent or not assessable.
+    reason : str
+        Why there is no fit; empty otherwise.
+    """
+
+    session: str
+    name: str
+    echo_time_s: float | None
+    sequence: str | None
+    water_reference: bool
+    fit: SpectrumFit | None
+    voxel: VoxelComposition | None
+    findings: tuple[Finding, ...]
+    reason: str = ""

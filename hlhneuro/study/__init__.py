@@ -1,0 +1,1 @@
+"""What is on disk: a BIDS study, its facts, and where results go."""
