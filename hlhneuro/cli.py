@@ -1,0 +1,298 @@
+"""The `hlhneuro` command: parses, calls one verb, prints. No science here."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+import hlhneuro
+from hlhneuro.errors import HlhneuroError, StudyError
+from hlhneuro.settings import load_settings
+
+if TYPE_CHECKING:
+    from hlhneuro.pipeline import RunOutcome
+    from hlhneuro.report import StageStatus
+
+__all__ = ["main"]
+
+STAGES = ("align", "lesions", "change", "native", "spectra", "findings", "report")
+out_console = Console(soft_wrap=True)
+err_console = Console(stderr=True, soft_wrap=True)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status: 0 all well, 1 something failed, 2 the call or study is wrong."""
+    arguments = build_parser().parse_args(argv)
+    level = {-1: logging.ERROR, 0: logging.ERROR, 1: logging.INFO}.get(arguments.verbose, logging.DEBUG)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    try:
+        command: Callable[[argparse.Namespace], int] = arguments.command
+        return command(arguments)
+    except StudyError as error:
+        err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        return 2
+    except HlhneuroError as error:
+        err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
+        return 1
+    except KeyboardInterrupt:
+        err_console.print("stopped; what was finished is kept and will be skipped next time")
+        return 130
+
+
+# ------------------------------------------------------------------- commands
+
+
+def run_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro run``."""
+    from hlhneuro.pipeline import run
+    from hlhneuro.study import open_study
+
+    settings = load_settings(arguments.settings, arguments.set)
+    study = open_study(arguments.study)
+    wanted = len(arguments.participant_label) or len(study.subjects)
+    with progress(wanted if arguments.level == "participant" else 0, quiet=arguments.verbose < 0) as on_status:
+        outcome = run(
+            study,
+            arguments.out,
+            arguments.level,
+            participants=arguments.participant_label,
+            sessions=arguments.session_label,
+            settings=settings,
+            jobs=arguments.jobs,
+            reports_only=arguments.reports_only,
+            keep_going=arguments.keep_going,
+            dry_run=arguments.dry_run,
+            on_status=on_status,
+        )
+    say_outcome(outcome, arguments.level, dry_run=arguments.dry_run)
+    return outcome.exit_status
+
+
+def demo_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro demo``: write the sample study if it is not there, run all of it, say where the report is."""
+    from hlhneuro.phantom import write_sample_study
+    from hlhneuro.pipeline import run
+    from hlhneuro.study import open_study
+
+    study = arguments.study or arguments.out / "study"
+    if not (study / "dataset_description.json").is_file():
+        out_console.print(f"writing the sample study to {study}", highlight=False)
+        write_sample_study(study)
+    opened = open_study(study)
+    results = arguments.out if arguments.study else arguments.out / "results"
+    with progress(len(opened.subjects), quiet=arguments.verbose < 0) as on_status:
+        outcome = run(opened, results, jobs=arguments.jobs, on_status=on_status)
+    group = run(opened, results, "group")
+    say_outcome(outcome, "participant")
+    say_outcome(group, "group")
+    return max(outcome.exit_status, group.exit_status)
+
+
+def check_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro check``: what is there per session, what is missing, what therefore cannot be assessed."""
+    from hlhneuro.study import check_study, open_study
+
+    check = check_study(open_study(arguments.study))
+    styles = {"present": "green", "missing": "yellow", "unusable": "bold red"}
+    table = Table("subject", "session", "item", "state", "what follows", title=f"Study {arguments.study}")
+    for row in check.rows:
+        follows = " ".join(filter(None, (row.consequence, row.remedy)))
+        table.add_row(row.subject, row.session, row.item, f"[{styles[row.state]}]{row.state}[/]", as_plain(follows))
+    Console(width=None if out_console.is_terminal else 160).print(table)
+    return 0 if check.ok else 1
+
+
+def fit_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro fit``."""
+    from hlhneuro.pipeline import fit_file
+
+    told = {
+        "EchoTime": arguments.echo_time_s,
+        "RepetitionTime": arguments.repetition_time_s,
+        "PulseSequenceType": arguments.sequence,
+    }
+    fit = fit_file(
+        arguments.svs,
+        arguments.out,
+        water=arguments.water,
+        basis=arguments.basis,
+        sidecar={name: value for name, value in told.items() if value is not None},
+        tissue=arguments.tissue,
+        settings=load_settings(arguments.settings, arguments.set),
+    )
+    quality = fit.quality
+    out_console.print(
+        f"{quality['verdict']}: SNR {quality['snr']:.0f}, linewidth {quality['linewidth_hz']:.1f} Hz; "
+        f"results in {arguments.out}",
+        highlight=False,
+    )
+    return 0
+
+
+def phantom_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro phantom``."""
+    from hlhneuro.phantom import write_study
+
+    if arguments.study.exists() and any(arguments.study.iterdir()):
+        raise StudyError("the folder is not empty", path=arguments.study, remedy="choose a new folder")
+    write_study(arguments.study, subjects=arguments.subjects, sessions=arguments.sessions, seed=arguments.seed)
+    out_console.print(f"wrote {arguments.study}; the truth lies in {arguments.study / 'truth'}", highlight=False)
+    return 0
+
+
+# -------------------------------------------------------------------- talking
+
+
+@contextmanager
+def progress(subjects: int, *, quiet: bool) -> Iterator[Callable[[StageStatus], None]]:
+    """Show bars on a terminal, plain lines elsewhere, nothing when quiet."""
+    if quiet or not subjects:
+        yield lambda status: None
+        return
+    if not err_console.is_terminal:
+        yield say_line
+        return
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[stage]}"), TimeElapsedColumn())
+    with Progress(*columns, console=err_console) as bars:
+        tasks = {}
+
+        def on_status(status: StageStatus) -> None:
+            if status.subject not in tasks:
+                tasks[status.subject] = bars.add_task(f"sub-{status.subject}", total=len(STAGES), stage="")
+            reached = STAGES.index(status.stage) + 1 if status.stage in STAGES else None
+            bars.update(tasks[status.subject], stage=f"{status.stage} {status.state}", completed=reached)
+            if status.reason:
+                bars.console.print(describe(status), markup=False, highlight=False)
+
+        yield on_status
+
+
+def say_line(status: StageStatus) -> None:
+    """Print one status as a plain line."""
+    err_console.print(describe(status), markup=False, highlight=False)
+
+
+def describe(status: StageStatus) -> str:
+    """Return a status as one line."""
+    who = " ".join(filter(None, (f"sub-{status.subject}" if status.subject else "",
+                                 f"ses-{status.session}" if status.session else "")))  # fmt: skip
+    return f"{who} {status.stage}: {status.state}{' (' + status.reason + ')' if status.reason else ''}".strip()
+
+
+def say_outcome(outcome: RunOutcome, level: str, *, dry_run: bool = False) -> None:
+    """Say where the results are and what could not be done."""
+    if dry_run:
+        for status in outcome.statuses:
+            out_console.print(describe(status), markup=False, highlight=False)
+        return
+    pattern = "sub-*/sub-*_report.html" if level == "participant" else "group/report.html"
+    for page in sorted(outcome.out.glob(pattern)):
+        out_console.print(f"report: {page}", highlight=False)
+    if outcome.troubles:
+        err_console.print(f"{len(outcome.troubles)} steps could not be done (all in {outcome.out / 'status.tsv'}):",
+                          highlight=False)  # fmt: skip
+        for status in outcome.troubles:
+            err_console.print(f"  {describe(status)}", markup=False, highlight=False)
+
+
+def as_plain(text: str) -> str:
+    """Escape text from files so that it cannot style the terminal."""
+    from rich.markup import escape
+
+    return escape(text)
+
+
+# -------------------------------------------------------------------- parsing
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command."""
+    common = argparse.ArgumentParser(add_help=False)
+    loud = common.add_mutually_exclusive_group()
+    loud.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice for debugging")
+    loud.add_argument("-q", "--quiet", dest="verbose", action="store_const", const=-1, help="say errors only")
+    tuning = argparse.ArgumentParser(add_help=False)
+    tuning.add_argument("--settings", type=Path, metavar="FILE", help="TOML file with one table per stage")
+    tuning.add_argument("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", help="change one setting")
+
+    parser = argparse.ArgumentParser(
+        prog="hlhneuro",
+        description="Follow HLH in the brain over serial MRI and MR spectroscopy. Research software, not a diagnosis.",
+    )
+    parser.add_argument("--version", action="version", version=f"hlhneuro {hlhneuro.__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    demo = commands.add_parser("demo", parents=[common], help="run everything on the sample study")
+    demo.add_argument("out", nargs="?", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
+    demo.add_argument("--study", type=Path, help="the sample study; written if missing (default: OUT/study)")
+    demo.add_argument("--jobs", type=int, default=2, help="processors to use (default: 2)")
+    demo.set_defaults(command=demo_command)
+
+    check = commands.add_parser("check", parents=[common], help="what is there, what is missing, what follows")
+    check.add_argument("study", type=Path)
+    check.set_defaults(command=check_command)
+
+    run = commands.add_parser("run", parents=[common, tuning], help="a study folder in, a report per patient out")
+    run.add_argument("study", type=Path)
+    run.add_argument("out", type=Path)
+    run.add_argument("level", choices=("participant", "group"))
+    run.add_argument("--participant-label", nargs="+", default=[], metavar="L", help="only these subjects")
+    run.add_argument("--session-label", nargs="+", default=[], metavar="L", help="only these sessions")
+    run.add_argument("--jobs", type=int, default=1, help="processors to use (default: 1); results do not depend on it")
+    run.add_argument("--reports-only", action="store_true", help="make reports again from saved results")
+    run.add_argument("--keep-going", action="store_true", help="start further subjects after a fault of the program")
+    run.add_argument(
+        "--skip-bids-validation", action="store_true", help="accepted for the BIDS-App contract; no validator is run"
+    )
+    run.add_argument("--dry-run", action="store_true", help="say what would be run, write nothing")
+    run.set_defaults(command=run_command)
+
+    fit = commands.add_parser("fit", parents=[common, tuning], help="fit one NIfTI-MRS spectrum")
+    fit.add_argument("svs", type=Path)
+    fit.add_argument("--out", type=Path, required=True, help="folder to write to")
+    fit.add_argument("--water", type=Path, metavar="REF", help="water reference of the same voxel")
+    fit.add_argument(
+        "--basis",
+        type=Path,
+        metavar="FILE|DIR",
+        help="basis set; simulated if left out",
+    )
+    fit.add_argument("--sequence", help="press, steam, slaser ..; where the file does not say")
+    fit.add_argument("--echo-time-s", type=float, help="echo time in seconds; where the file does not say")
+    fit.add_argument("--repetition-time-s", type=float, help="repetition time in seconds; where the file does not say")
+    fit.add_argument("--tissue", type=fractions, metavar="GM,WM,CSF", help="tissue fractions of the voxel")
+    fit.set_defaults(command=fit_command)
+
+    phantom = commands.add_parser("phantom", parents=[common], help="write a study whose truth is known")
+    phantom.add_argument("study", type=Path)
+    phantom.add_argument("--subjects", type=int, default=2)
+    phantom.add_argument("--sessions", type=int, default=2)
+    phantom.add_argument("--seed", type=int, default=1)
+    phantom.set_defaults(command=phantom_command)
+    return parser
+
+
+def fractions(text: str) -> tuple[float, float, float]:
+    """Parse ``gm,wm,csf``."""
+    try:
+        gm, wm, csf = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError("give three numbers: grey matter, white matter, CSF") from error
+    if min(gm, wm, csf) < 0 or abs(gm + wm + csf - 1) > 0.02:
+        raise argparse.ArgumentTypeError("fractions must not be negative and must sum to 1")
+    return gm, wm, csf
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Run a stage or take it from disk, and keep the account of what was done, skipped, failed and why."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hlhneuro.errors import HlhneuroError, NotAssessable
+from hlhneuro.report import StageStatus
+from hlhneuro.study import file_sha256, write_json
+
+__all__ = ["Kept", "Ledger"]
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a stage leaves on disk: the files it wrote, and what no file of its own holds.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        Written files; a later run checks them by their checksum.
+    payload : mapping
+        Plain JSON types.
+    """
+
+    files: tuple[Path, ...]
+    payload: Mapping[str, Any]
+
+
+class Ledger:
+    """The stages of one subject.
+
+    A stage is skipped when its record (``stages/NAME.json``) holds the same fingerprint (sources, settings, version and
+    the fingerprints of the stages before it) and every file it wrote is unchanged. The record is written last, so that an
+    interrupted stage is run again.
+
+    Parameters
+    ----------
+    folder : path
+        Output folder of the subject.
+    subject : str
+    reports_only : bool
+        Take every stage from disk whatever its fingerprint, compute none.
+    notify : callable
+        Called with each stage status as it comes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        subject: str,
+        *,
+        reports_only: bool = False,
+        notify: Callable[[StageStatus], None] = lambda status: None,
+    ) -> None:
+        self.folder, self.subject, self.reports_only, self.notify = folder, subject, reports_only, notify
+        self.statuses: list[StageStatus] = []
+        self.stayed: dict[str, str] = {}  # record name -> fingerprint of what is now on disk
+        self.crashed = False  # a fault of the program, not of the input
+
+    def note(self, stage: str, state: str, reason: str = "", session: str = "") -> None:
+        """Add one row to the account."""
+        status = StageStatus(self.subject, session, stage, state, reason)
+        self.statuses.append(status)
+        level = logging.WARNING if state in {"failed", "not assessable"} else logging.INFO
+        logger.log(
+            level, "sub-%s %s%s: %s %s", self.subject, f"ses-{session} " if session else "", stage, state, reason
+        )
+        self.notify(status)
+
+    def attempt(self, stage: str, work: Callable[[], T], session: str = "") -> T | None:
+        """Run `work`; what goes wrong becomes a row of the account and None."""
+        try:
+            return work()
+        except NotAssessable as error:
+            self.note(stage, "not assessable", str(error), session)
+        except HlhneuroError as error:
+            self.note(stage, "failed", str(error), session)
+        except Exception as error:  # the other stages, sessions and subjects still finish
+            self.crashed = True
+            logger.exception("sub-%s %s %s", self.subject, session, stage)
+            where = f"OUT/logs/sub-{self.subject}.log"
+            self.note(
+                stage,
+                "failed",
+                f"a fault of the program: {type(error).__name__}: {error} (traceback in {where})",
+                session,
+            )
+        return None
+
+    def stage(
+        self,
+        stage: str,
+        fingerprint: str,
+        *,
+        compute: Callable[[], T],
+        keep: Callable[[T], Kept],
+        recall: Callable[[Mapping[str, Any]], T],
+        session: str = "",
+        name: str = "",
+    ) -> T | None:
+        """Return the result of a stage: from disk if it is still valid, computed and kept otherwise.
+
+        Parameters
+        ----------
+        stage : str
+            Stage name, as in ``status.tsv``.
+        fingerprint : str
+            Identifies everything the result depends on.
+        compute : callable
+            Makes the result.
+        keep : callable
+            Writes the result and says what it wrote.
+        recall : callable
+            Makes the result from the payload of the record (and the files it knows).
+        session, name : str
+            Session label, and a further name where a stage runs several times.
+        """
+        record = self.folder / "stages" / f"{'_'.join(filter(None, (stage, session, name)))}.json"
+        found = self._recall(record, fingerprint)
+        if found is not None:
+            result = self.attempt(stage, lambda: recall(found["payload"]), session)
+            if result is not None:
+                self.stayed[record.stem] = found["fingerprint"]
+                self._replay(found["statuses"])
+                return result
+        if self.reports_only:
+            self.note(stage, "not assessable", "no saved result; run without --reports-only", session)
+            return None
+        first = len(self.statuses)
+
+        def work() -> T:
+            result = compute()
+            kept = keep(result)
+            self.note(stage, "done", "", session)
+            self._write(record, fingerprint, kept, self.statuses[first:])
+            return result
+
+        result = self.attempt(stage, work, session)
+        if result is not None:
+            self.stayed[record.stem] = fingerprint
+        return result
+
+    def _recall(self, record: Path, fingerprint: str) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        if self.reports_only:
+            return found
+        same = found["fingerprint"] == fingerprint and all(
+            (self.folder / name).is_file() and file_sha256(self.folder / name) == sha
+            for name, sha in found["files"].items()
+        )
+        return found if same else None
+
+    def _replay(self, rows: Iterable[Mapping[str, str]]) -> None:
+        """Say again what the kept stage had said: its failures stand, what it had done is now skipped."""
+        for row in rows:
+            status = StageStatus(**row)
+            if status.state == "done":
+                status = replace(status, state="skipped")
+            self.note(status.stage, status.state, status.reason, status.session)
+
+    def _write(self, record: Path, fingerprint: str, kept: Kept, statuses: Iterable[StageStatus]) -> None:
+        files = {path.relative_to(self.folder).as_posix(): file_sha256(path) for path in kept.files}
+        rows = [status.__dict__ for status in statuses]
+        record.parent.mkdir(parents=True, exist_ok=True)
+        write_json(
+            record, {"fingerprint": fingerprint, "files": files, "statuses": rows, "payload": dict(kept.payload)}
+        )
+
+
+def fingerprint_of(*parts: object) -> str:
+    """Return one checksum of JSON-able parts."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

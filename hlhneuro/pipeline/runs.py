@@ -1,0 +1,246 @@
+"""Run a study: one subject is the unit of work that is spread over processes."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import hlhneuro
+from hlhneuro.errors import StudyError
+from hlhneuro.pipeline.cohort import run_group
+from hlhneuro.pipeline.subject import run_subject
+from hlhneuro.pipeline.task import SubjectRun
+from hlhneuro.report import StageStatus
+from hlhneuro.settings import Settings
+from hlhneuro.study import Provenance, Study, Subject, open_study, read_table, write_dataset_description, write_table
+
+__all__ = ["RunOutcome", "run"]
+
+STATUS_COLUMNS = {
+    "subject": ("", "label without sub-"),
+    "session": ("", "label without ses-; n/a for a stage of the whole subject"),
+    "stage": ("", "stage of the run"),
+    "state": ("", "done, skipped (already there and still valid), failed, not assessable"),
+    "reason": ("", "why it failed or is not assessable"),
+}
+TROUBLE = {"failed", "not assessable"}
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a run came to.
+
+    Parameters
+    ----------
+    statuses : tuple of StageStatus
+    out : path
+    """
+
+    statuses: tuple[StageStatus, ...]
+    out: Path
+
+    @property
+    def exit_status(self) -> int:
+        """0 all well, 1 something could not be processed or assessed."""
+        return int(any(status.state in TROUBLE for status in self.statuses))
+
+    @property
+    def troubles(self) -> tuple[StageStatus, ...]:
+        """What could not be processed or assessed."""
+        return tuple(status for status in self.statuses if status.state in TROUBLE)
+
+
+def run(
+    study: Study | str | Path,
+    out: str | Path,
+    level: str = "participant",
+    *,
+    participants: Sequence[str] = (),
+    sessions: Sequence[str] = (),
+    settings: Settings | None = None,
+    jobs: int = 1,
+    reports_only: bool = False,
+    keep_going: bool = False,
+    dry_run: bool = False,
+    on_status: Callable[[StageStatus], None] = lambda status: None,
+) -> RunOutcome:
+    """Run the stages of a study and write results and reports.
+
+    Parameters
+    ----------
+    study : Study or path
+    out : path
+        Output folder; made if it is not there.
+    level : {"participant", "group"}
+    participants, sessions : sequence of str
+        Labels to restrict the run to, with or without ``sub-`` and ``ses-``; empty for all.
+    settings : Settings, optional
+    jobs : int
+        Processors to use; the results do not depend on it.
+    reports_only : bool
+        Make reports again from saved results.
+    keep_going : bool
+        Start further subjects even after a fault of the program was met (a fault of the input never stops the others).
+    dry_run : bool
+        Say what would be run, and write nothing.
+    on_status : callable
+        Called with each stage status as it comes.
+
+    Raises
+    ------
+    StudyError
+        If the call or the study as a whole is wrong.
+    """
+    out = Path(out)
+    settings = settings or Settings()
+    if level not in {"participant", "group"}:
+        raise StudyError("unknown level", found=level, remedy="use participant or group")
+    if jobs < 1:
+        raise StudyError(
+            "--jobs needs a whole number from 1", found=jobs, remedy="give the number of processors to use"
+        )
+    study = study if isinstance(study, Study) else open_study(study)
+    _check_out(study, out)
+    if level == "group":
+        statuses = tuple(run_group(out))
+        return RunOutcome(statuses, out)
+    subjects = choose_subjects(study, participants, sessions)
+    if dry_run:
+        planned = (StageStatus(s.label, visit.label, "plan", "to do") for s in subjects for visit in s.sessions)
+        return RunOutcome(tuple(planned), out)
+    write_dataset_description(out, hlhneuro.__version__, study.root)
+    concurrent = min(jobs, len(subjects))
+    tasks = [SubjectRun(study, s, out, settings, max(1, jobs // concurrent), reports_only) for s in subjects]
+    statuses = tuple(_run_all(tasks, concurrent, keep_going, on_status))
+    write_status(out)
+    return RunOutcome(statuses, out)
+
+
+def choose_subjects(study: Study, participants: Sequence[str], sessions: Sequence[str]) -> tuple[Subject, ...]:
+    """Return the subjects and sessions that were asked for."""
+    wanted = [label.removeprefix("sub-") for label in participants]
+    unknown = [label for label in wanted if study.subject(label) is None]
+    known = ", ".join(subject.label for subject in study.subjects)
+    if unknown:
+        raise StudyError("no such subject in the study", path=study.root, field="--participant-label",
+                         found=", ".join(unknown), remedy=f"choose from: {known}")  # fmt: skip
+    chosen = [s for s in study.subjects if not wanted or s.label in wanted]
+    visits = {label.removeprefix("ses-") for label in sessions}
+    if visits:
+        chosen = [replace(s, sessions=tuple(v for v in s.sessions if v.label in visits)) for s in chosen]
+        chosen = [s for s in chosen if s.sessions]
+        if not chosen:
+            raise StudyError("no such session in the study", path=study.root, field="--session-label",
+                             found=", ".join(sorted(visits)), remedy="see what `hlhneuro check` lists")  # fmt: skip
+    return tuple(chosen)
+
+
+def _check_out(study: Study, out: Path) -> None:
+    if out.resolve() == study.root.resolve():
+        raise StudyError("results cannot be written over the study", path=out, remedy="choose another output folder")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise StudyError(
+            f"cannot write there: {error.strerror}", path=out, remedy="choose another output folder"
+        ) from error
+
+
+def _run_all(
+    tasks: Sequence[SubjectRun], concurrent: int, keep_going: bool, on_status: Callable[[StageStatus], None]
+) -> Iterator[StageStatus]:
+    if concurrent == 1:
+        for done, task in enumerate(tasks):
+            statuses, crashed = run_logged(task, on_status)
+            yield from statuses
+            if crashed and not keep_going:
+                yield from _left_out(tasks[done + 1 :])
+                return
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Manager() as manager, ProcessPoolExecutor(concurrent, mp_context=context) as pool:
+        channel = manager.Queue()
+        waiting: list[Future[tuple[list[StageStatus], bool]]] = [pool.submit(_run_remote, t, channel) for t in tasks]
+        futures = list(waiting)
+        stopped = False
+        while waiting:
+            done_now, pending = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            waiting = list(pending)
+            _drain(channel, on_status)
+            if any(not f.cancelled() and f.exception() is None and f.result()[1] for f in done_now):
+                stopped = stopped or not keep_going
+            if stopped:
+                waiting = [future for future in waiting if not future.cancel()]
+        _drain(channel, on_status)
+        for task, future in zip(tasks, futures, strict=True):  # in the order of the study, whoever came first
+            if future.cancelled():
+                yield from _left_out([task])
+            elif (error := future.exception()) is not None:
+                yield StageStatus(task.subject.label, "", "run", "failed", f"the worker process ended: {error}")
+            else:
+                yield from future.result()[0]
+
+
+def _left_out(tasks: Sequence[SubjectRun]) -> Iterator[StageStatus]:
+    reason = "not started after a fault of the program in another subject; --keep-going goes on"
+    for task in tasks:
+        yield StageStatus(task.subject.label, "", "run", "failed", reason)
+
+
+def _drain(channel: Any, on_status: Callable[[StageStatus], None]) -> None:
+    while True:
+        try:
+            on_status(channel.get_nowait())
+        except queue.Empty:
+            return
+
+
+def _run_remote(task: SubjectRun, channel: Any) -> tuple[list[StageStatus], bool]:
+    return run_logged(task, channel.put)
+
+
+def run_logged(task: SubjectRun, on_status: Callable[[StageStatus], None]) -> tuple[list[StageStatus], bool]:
+    """Run one subject with its own log file; write and return its statuses."""
+    with _log_file(task.out / "logs" / f"sub-{task.subject.label}.log"):
+        results, _, crashed = run_subject(task, on_status)
+    statuses = list(results.statuses)
+    frame = pd.DataFrame([vars(status) for status in statuses], columns=list(STATUS_COLUMNS))
+    provenance = Provenance("status", {}, {}, hlhneuro.__version__)
+    write_table(task.folder / f"sub-{task.subject.label}_status.tsv", frame, STATUS_COLUMNS, provenance)
+    return statuses, crashed
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    package = logging.getLogger("hlhneuro")
+    level = package.level
+    package.addHandler(handler)
+    package.setLevel(min(level or logging.INFO, logging.INFO))
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        handler.close()
+
+
+def write_status(out: Path) -> None:
+    """Write ``status.tsv`` from the tables of all subjects, so that parallel jobs do not lose each other's rows."""
+    frames = [read_table(path) for path in sorted(out.glob("sub-*/sub-*_status.tsv"))]
+    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(STATUS_COLUMNS))
+    write_table(out / "status.tsv", frame, STATUS_COLUMNS, Provenance("status", {}, {}, hlhneuro.__version__))

@@ -1,0 +1,109 @@
+"""The spectra of one subject: read, fit, place on the anatomy."""
+
+from __future__ import annotations
+
+from hlhneuro.imaging import AlignedSeries
+from hlhneuro.lesions import LesionSeries
+from hlhneuro.pipeline.ledger import Ledger
+from hlhneuro.pipeline.store_spectra import SpectrumStore
+from hlhneuro.pipeline.task import SubjectRun
+from hlhneuro.spectroscopy import (
+    Spectrum,
+    SpectrumResult,
+    VoxelComposition,
+    fit_spectrum,
+    load_spectrum,
+    place_voxel,
+)
+from hlhneuro.study import Scan, Session
+
+__all__ = ["run_spectra", "spectrum_name", "water_reference_of"]
+
+
+def run_spectra(
+    task: SubjectRun, ledger: Ledger, aligned: AlignedSeries | None, lesions: LesionSeries | None
+) -> tuple[SpectrumResult, ...]:
+    """Fit every single-voxel spectrum of every session; one that cannot be fitted says why."""
+    results: list[SpectrumResult] = []
+    for session in task.subject.sessions:
+        for scan in session.spectra:
+            if scan.contrast != "svs":
+                why = f"{spectrum_name(scan)}: {scan.contrast} data are not fitted by this version, single voxels are"
+                ledger.note("spectra", "not assessable", why, session.label)
+                continue
+            results.append(_run_one(task, ledger, session, scan, aligned, lesions))
+    return tuple(results)
+
+
+def _run_one(
+    task: SubjectRun,
+    ledger: Ledger,
+    session: Session,
+    scan: Scan,
+    aligned: AlignedSeries | None,
+    lesions: LesionSeries | None,
+) -> SpectrumResult:
+    water_scan = water_reference_of(scan, session)
+    name = spectrum_name(scan)
+    sources = task.checksums(*(s.path for s in (scan, water_scan) if s is not None))
+    anatomy = {stage: ledger.stayed[stage] for stage in ("align", "lesions") if stage in ledger.stayed}
+    provenance = task.provenance("spectra", {**sources, **anatomy}, "spectra")
+    grid = aligned.grid if aligned is not None else None
+    entities = {key: value for key, value in scan.entities.items() if key not in {"sub", "ses"}}
+    store = SpectrumStore(task.out, task.subject.label, session.label, entities, grid, provenance)
+
+    def compute() -> SpectrumResult:
+        spectrum = load_spectrum(scan.path, scan.sidecar)
+        water = load_spectrum(water_scan.path, water_scan.sidecar) if water_scan is not None else None
+        voxel = _place(spectrum, session.label, aligned, lesions)
+        tissue = None
+        if voxel is not None and voxel.gm is not None and voxel.wm is not None and voxel.csf is not None:
+            tissue = (voxel.gm, voxel.wm, voxel.csf)
+        fit = fit_spectrum(spectrum, water=water, tissue=tissue, settings=task.settings.spectra)
+        return SpectrumResult(
+            session.label, name, spectrum.echo_time_s, spectrum.sequence, water is not None, fit, voxel, ()
+        )
+
+    result = ledger.stage(
+        "spectra",
+        provenance.fingerprint(),
+        compute=compute,
+        keep=store.keep,
+        recall=store.recall,
+        session=session.label,
+        name=name,
+    )
+    if result is not None:
+        return result
+    return SpectrumResult(
+        session.label, name, None, None, water_scan is not None, None, None, (), ledger.statuses[-1].reason
+    )
+
+
+def _place(
+    spectrum: Spectrum, session: str, aligned: AlignedSeries | None, lesions: LesionSeries | None
+) -> VoxelComposition | None:
+    images = aligned.session(session) if aligned is not None else None
+    if aligned is None or images is None:
+        return None
+    found = lesions.session(session) if lesions is not None else None
+    # The voxel was planned on the scanner's coordinates of this visit; the session's reference stands for them.
+    to_subject = images.to_subject[images.reference]
+    return place_voxel(
+        spectrum.affine,
+        to_subject,
+        aligned.grid,
+        lesions.tissue if lesions is not None else None,
+        found.mask if found is not None else None,
+    )
+
+
+def spectrum_name(scan: Scan) -> str:
+    """Return ``acq-short_voi-thalamus`` .. from the file's entities; its suffix where it has none."""
+    parts = [f"{key}-{value}" for key, value in scan.entities.items() if key not in {"sub", "ses"}]
+    return "_".join(parts) or scan.contrast
+
+
+def water_reference_of(scan: Scan, session: Session) -> Scan | None:
+    """Return the water reference with the same entities as the spectrum, or None."""
+    return next((ref for ref in session.water_references if dict(ref.entities) == dict(scan.entities)), None)

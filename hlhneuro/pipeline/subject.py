@@ -1,0 +1,193 @@
+"""The stages of one subject, in order: each from disk if it is still valid, computed and kept otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from threadpoolctl import threadpool_limits
+
+import hlhneuro
+from hlhneuro.answers import Finding
+from hlhneuro.errors import InputError
+from hlhneuro.imaging import AlignedSeries, PreparedSession, Volume, align, load_volume, prepare
+from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change, segment_lesions
+from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
+from hlhneuro.pipeline.spectra import run_spectra
+from hlhneuro.pipeline.store_images import ImageStore
+from hlhneuro.pipeline.task import SubjectRun
+from hlhneuro.report import (
+    COLUMNS,
+    Findings,
+    StageStatus,
+    SubjectResults,
+    assess,
+    tables_of,
+    write_report,
+)
+from hlhneuro.spectroscopy import SpectrumResult, assess_spectra
+from hlhneuro.study import Session, write_json, write_table
+
+__all__ = ["run_subject"]
+
+
+def run_subject(
+    task: SubjectRun, notify: Callable[[StageStatus], None] = lambda status: None
+) -> tuple[SubjectResults, Findings | None, bool]:
+    """Run all stages of one subject and write its results.
+
+    Returns
+    -------
+    results : SubjectResults
+    findings : Findings or None
+        None if the findings could not be made.
+    crashed : bool
+        Whether a fault of the program (not of the input) was met.
+    """
+    ledger = Ledger(task.folder, task.subject.label, reports_only=task.reports_only, notify=notify)
+    with threadpool_limits(limits=1):  # the order of sums, and so the last bit, depends on the number of BLAS threads
+        aligned = run_alignment(task, ledger)
+        lesions, change = run_lesions(task, ledger, aligned)
+        spectra = run_spectra(task, ledger, aligned, lesions)
+        findings, results = run_report(task, ledger, aligned, lesions, change, spectra)
+    return results, findings, ledger.crashed
+
+
+def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
+    """Read, prepare and align all images of the subject."""
+    images = [scan for session in task.subject.sessions for scan in session.images]
+    if not images:
+        ledger.note("align", "not assessable", "the subject has no image")
+        return None
+    provenance = task.provenance("align", task.checksums(*(scan.path for scan in images)), "prepare", "align")
+    store = ImageStore(task.out, task.subject.label, provenance)
+
+    def compute() -> AlignedSeries:
+        prepared = [p for session in task.subject.sessions if (p := prepare_session(task, ledger, session)) is not None]
+        if not prepared:
+            raise InputError("no session has a usable image", remedy="see the reasons given for each file")
+        series = align(prepared, task.settings.align, workers=task.workers)
+        for problem in series.problems:
+            ledger.note("align", "failed", problem)
+        return series
+
+    return ledger.stage(
+        "align", provenance.fingerprint(), compute=compute, keep=store.keep_aligned, recall=store.recall_aligned
+    )
+
+
+def prepare_session(task: SubjectRun, ledger: Ledger, session: Session) -> PreparedSession | None:
+    """Read and prepare the images of one session; a file that cannot be used is left out and said."""
+    volumes: dict[str, Volume] = {}
+    for scan in session.images:
+        volume = ledger.attempt("read", lambda scan=scan: load_volume(scan.path, scan.contrast), session.label)  # type: ignore[misc]
+        if volume is not None:
+            volumes[scan.contrast] = volume
+    if not volumes:
+        if session.images:
+            ledger.note("prepare", "failed", "none of the session's images could be read", session.label)
+        return None
+    prepared = ledger.attempt(
+        "prepare", lambda: prepare(session.label, volumes, task.settings.prepare, workers=task.workers), session.label
+    )
+    if prepared is not None:
+        for problem in prepared.problems:
+            ledger.note("prepare", "failed", problem, session.label)
+        ledger.note("prepare", "done", "", session.label)
+    return prepared
+
+
+def run_lesions(
+    task: SubjectRun, ledger: Ledger, aligned: AlignedSeries | None
+) -> tuple[LesionSeries | None, LesionChange | None]:
+    """Segment lesions, measure their change, and carry the masks back to the scanner grids."""
+    if aligned is None:
+        ledger.note("lesions", "not assessable", "the images could not be aligned")
+        return None, None
+    ages = {session.label: session.age_years for session in task.subject.sessions}
+    provenance = task.provenance("lesions", {"align": ledger.stayed["align"], "ages": fingerprint_of(ages)}, "lesions")
+    store = ImageStore(task.out, task.subject.label, provenance)
+    lesions = ledger.stage(
+        "lesions",
+        provenance.fingerprint(),
+        compute=lambda: segment_lesions(aligned, task.settings.lesions, ages),
+        keep=store.keep_lesions,
+        recall=store.recall_lesions,
+    )
+    change = None
+    if lesions is not None:
+        for label, why in lesions.not_assessable.items():
+            ledger.note("lesions", "not assessable", why, label)
+        provenance = task.provenance("change", {"lesions": ledger.stayed["lesions"]}, "change")
+        store = replace(store, provenance=provenance)
+        change = ledger.stage(
+            "change",
+            provenance.fingerprint(),
+            compute=lambda: measure_change(aligned, lesions, task.settings.change),
+            keep=lambda result: store.keep_change(result, aligned.grid),
+            recall=store.recall_change,
+        )
+    run_native(task, ledger, aligned, lesions, change)
+    return lesions, change
+
+
+def run_native(
+    task: SubjectRun,
+    ledger: Ledger,
+    aligned: AlignedSeries,
+    lesions: LesionSeries | None,
+    change: LesionChange | None,
+) -> None:
+    """Write masks and change maps in each session's own grid."""
+    if task.reports_only:
+        return
+    sources = {name: ledger.stayed[name] for name in ("align", "lesions", "change") if name in ledger.stayed}
+    provenance = task.provenance("native", sources)
+    store = ImageStore(task.out, task.subject.label, provenance)
+    ledger.stage(
+        "native",
+        provenance.fingerprint(),
+        compute=lambda: store.keep_native(aligned, lesions, change),
+        keep=lambda kept: kept,
+        recall=lambda payload: Kept((), payload),
+    )
+
+
+def run_report(
+    task: SubjectRun,
+    ledger: Ledger,
+    aligned: AlignedSeries | None,
+    lesions: LesionSeries | None,
+    change: LesionChange | None,
+    spectra: tuple[SpectrumResult, ...],
+) -> tuple[Findings | None, SubjectResults]:
+    """Answer the questions, and write tables, findings and the page."""
+
+    def results() -> SubjectResults:
+        return SubjectResults(
+            task.subject, aligned, lesions, change, spectra, tuple(ledger.statuses), task.settings, hlhneuro.__version__
+        )
+
+    def answer() -> Findings:
+        imaging: tuple[Finding, ...] = ()
+        if aligned is not None and lesions is not None and change is not None:
+            imaging = lesion_findings(aligned, lesions, change, task.settings.lesions)
+        spectral = assess_spectra(spectra, task.settings.patterns)
+        return assess(results(), imaging, spectral)
+
+    findings = ledger.attempt("findings", answer)
+    if findings is None:
+        return None, results()
+    ledger.note("findings", "done")
+    name = f"sub-{task.subject.label}"
+    provenance = task.provenance("findings", dict(ledger.stayed), "patterns", "report")
+
+    def write() -> None:
+        write_json(task.folder / f"{name}_findings.json", findings.to_json(), provenance)
+        for table, frame in tables_of(results(), findings).items():
+            write_table(task.folder / f"{name}_{table}.tsv", frame, COLUMNS[table], provenance)
+        write_report(results(), findings, task.folder / f"{name}_report.html")
+        ledger.note("report", "done")
+
+    ledger.attempt("report", write)
+    return findings, results()

@@ -1,0 +1,59 @@
+"""What one subject's run is told, and what its results are made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import hlhneuro
+from hlhneuro.settings import Settings
+from hlhneuro.study import Provenance, Study, Subject, bids_uri, file_sha256
+
+__all__ = ["SubjectRun"]
+
+
+@dataclass(frozen=True)
+class SubjectRun:
+    """What one subject's run is told.
+
+    Parameters
+    ----------
+    study : Study
+    subject : Subject
+    out : path
+        Output root.
+    settings : Settings
+    workers : int
+        Threads the engines may use; the results do not depend on it.
+    reports_only : bool
+    """
+
+    study: Study
+    subject: Subject
+    out: Path
+    settings: Settings
+    workers: int = 1
+    reports_only: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Output folder of the subject."""
+        return self.out / f"sub-{self.subject.label}"
+
+    def provenance(self, stage: str, sources: Mapping[str, str], *settings: str) -> Provenance:
+        """Say what a stage's files are made from: source checksums and the settings of the named stages."""
+        chosen = {name: asdict(getattr(self.settings, name)) for name in settings}
+        return Provenance(stage, sources, chosen, hlhneuro.__version__)
+
+    def checksums(self, *paths: Path) -> dict[str, str]:
+        """Return BIDS URI -> sha256 of raw files (unreadable ones are said to be so)."""
+        return {bids_uri(self.study.root, path): checksum(path) for path in paths}
+
+
+def checksum(path: Path) -> str:
+    """Return the sha256 of a file, or that it cannot be read."""
+    try:
+        return file_sha256(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
