@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -21,6 +22,7 @@ __all__ = [
     "Settings",
     "SpectraSettings",
     "load_settings",
+    "settings_as_toml",
 ]
 
 T = TypeVar("T")
@@ -61,6 +63,19 @@ class ChangeSettings:
 @dataclass(frozen=True)
 class SpectraSettings:
     """Preprocessing, fit and quality of spectra (`hlhneuro.spectroscopy`)."""
+
+    basis_metabolites: tuple[str, ...] = tuned(
+        (
+            *("Ala", "Asc", "Asp", "Cr", "PCr", "GABA", "Glc", "Gln", "Glu", "GPC", "PCho", "PE", "GSH", "Gly", "mI"),
+            *("sIns", "Lac", "NAA", "NAAG", "Tau"),
+        ),
+        "the twenty metabolites a short-echo brain spectrum at 3 T holds: Wilson 2019, Magn Reson Med 82:527",
+    )
+    press_first_echo_s: float = tuned(0.012, "expert-set: near the shortest TE1 of clinical PRESS; used if unknown", "s")
+    steam_mixing_time_s: float = tuned(0.010, "expert-set: common TM of clinical STEAM; used if unknown", "s")
+    longest_echo_time_s: float = tuned(2.0, "expert-set: longer times are milliseconds taken for seconds", "s")
+    basis_field_tolerance: float = tuned(0.01, "expert-set: shifts keep their ppm, couplings are off by 1 % at most")
+    basis_echo_time_tolerance_s: float = tuned(0.001, "expert-set: coupled signals turn by J*TE, below 1 %", "s")
 
 
 @dataclass(frozen=True)
@@ -147,7 +162,7 @@ def _build(tables: Mapping[str, Mapping[str, Any]], path: Path | None) -> Settin
             )
         default = getattr(Settings(), stage)
         hints = get_type_hints(type(default))
-        for name, value in table.items():
+        for name in table:
             if name not in hints:
                 raise StudyError(
                     "unknown setting",
@@ -180,3 +195,24 @@ def _coerce(value: Any, default: Any, name: str, path: Path | None) -> Any:
             "wrong type of setting", path=path, field=name, found=repr(value), remedy=f"give a value like {default!r}"
         )
     return value
+
+
+def settings_as_toml(settings: Settings | None = None) -> str:
+    """Return settings as the text of a TOML file, each with its unit and the source of its default."""
+    settings = settings or Settings()
+    lines = ["# Settings of hlhneuro: copy, change what you need, pass with --settings FILE; the rest keeps its default."]
+    for stage in fields(Settings):
+        table = getattr(settings, stage.name)
+        lines += ["", f"[{stage.name}]"]
+        for one in fields(table):
+            unit = f"{one.metadata['unit']}; " if one.metadata["unit"] else ""
+            lines += [f"# {unit}{one.metadata['source']}", f"{one.name} = {_toml(getattr(table, one.name))}"]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml(item) for item in value)}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,415 @@
+"""Basis: the FIDs a spectrum is fitted with; simulate them, read LCModel's, check them against the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
+
+from hlhneuro.errors import InputError, StudyError
+from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy.simulation import SEQUENCES, SequenceTiming, lines_to_fid, simulate_group
+from hlhneuro.spectroscopy.spectra import Spectrum
+from hlhneuro.spectroscopy.spin_systems import load_broad_signals, load_metabolites
+
+__all__ = ["Basis", "add_broad_signals", "check_basis_fits", "read_basis", "simulate_basis", "write_basis"]
+
+_PROTON_MHZ_PER_T = 42.577478518  # CODATA 2018, shielded by nothing: enough for a nominal field
+_REFERENCE_PPM = 4.65  # LCModel's PPMSEP and the NIfTI-MRS convention: water at 37 degrees C
+_ALIASES = {
+    "ins": "mI", "mi": "mI", "scyllo": "sIns", "sins": "sIns", "si": "sIns", "pch": "PCho", "pcho": "PCho", "gpc": "GPC",
+    "glu": "Glu", "gln": "Gln", "naa": "NAA", "naag": "NAAG", "cr": "Cr", "pcr": "PCr", "lac": "Lac", "gaba": "GABA",
+    "gsh": "GSH", "tau": "Tau", "asp": "Asp", "asc": "Asc", "ala": "Ala", "gly": "Gly", "glc": "Glc", "pe": "PE",
+    "act": "Ace", "ace": "Ace", "suc": "Suc", "pyr": "Pyr",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Time-domain basis functions.
+
+    Parameters
+    ----------
+    names : tuple of str
+    fids : complex array, shape (functions, points)
+        NIfTI-MRS sign convention, one unit of concentration each; a simulated metabolite starts at its proton count.
+    dwell_time_s, spectrometer_frequency_mhz : float
+    kinds : tuple of str
+        ``metabolite``, ``lipid`` or ``macromolecule`` per function.
+    echo_time_s : float, optional
+        None where the file does not say.
+    sequence : str, optional
+    reference_ppm : float
+        Shift at zero frequency.
+    source : str
+        Where it comes from.
+    assumptions : tuple of str
+        What had to be assumed to make or read it, in sentences.
+    """
+
+    names: tuple[str, ...]
+    fids: NDArray[np.complex128]
+    dwell_time_s: float
+    spectrometer_frequency_mhz: float
+    kinds: tuple[str, ...]
+    echo_time_s: float | None
+    sequence: str | None
+    reference_ppm: float = _REFERENCE_PPM
+    source: str = ""
+    assumptions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.fids.ndim != 2 or not len(self.names) == len(self.kinds) == self.fids.shape[0]:
+            raise ValueError("names, kinds and fids of a basis must have the same length")
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"a basis names each function once, this one has {sorted(self.names)}")
+
+    @property
+    def points(self) -> int:
+        """Number of samples of each FID."""
+        return int(self.fids.shape[1])
+
+    @property
+    def ppm(self) -> NDArray[np.float64]:
+        """Chemical shift of each point of ``numpy.fft.fft`` of a FID."""
+        hz = np.fft.fftfreq(self.points, self.dwell_time_s)
+        return np.asarray(self.reference_ppm - hz / self.spectrometer_frequency_mhz)
+
+    def fid(self, name: str) -> NDArray[np.complex128]:
+        """Return the FID of that name; KeyError where there is none."""
+        try:
+            return np.asarray(self.fids[self.names.index(name)])
+        except ValueError:
+            raise KeyError(name) from None
+
+    def select(self, names: Sequence[str]) -> Basis:
+        """Return a basis of these functions only, in this order."""
+        index = [self.names.index(name) for name in names]
+        return replace(
+            self, names=tuple(names), fids=self.fids[index], kinds=tuple(self.kinds[i] for i in index)
+        )
+
+    def resampled(self, dwell_time_s: float, points: int, spectrometer_frequency_mhz: float) -> Basis:
+        """Return the basis on another time axis and at a slightly different field (shifts keep their ppm)."""
+        stretch = spectrometer_frequency_mhz / self.spectrometer_frequency_mhz
+        same = np.isclose(stretch, 1.0, rtol=1e-9) and np.isclose(dwell_time_s, self.dwell_time_s, rtol=1e-6)
+        fids = np.zeros((len(self.names), points), dtype=np.complex128)
+        if same:
+            n = min(points, self.points)
+            fids[:, :n] = self.fids[:, :n]
+        else:
+            own = np.arange(self.points) * self.dwell_time_s
+            wanted = np.arange(points) * dwell_time_s * stretch
+            inside = wanted <= own[-1]
+            # Brain signals fill a third of the bandwidth or less, where a spline of this order is exact to 1e-4.
+            fids[:, inside] = make_interp_spline(own, self.fids.T, k=7)(wanted[inside]).T
+        return replace(
+            self, fids=fids, dwell_time_s=dwell_time_s, spectrometer_frequency_mhz=spectrometer_frequency_mhz
+        )
+
+
+def simulate_basis(
+    sequence: str,
+    echo_time_s: float,
+    *,
+    dwell_time_s: float,
+    points: int,
+    spectrometer_frequency_mhz: float | None = None,
+    field_t: float | None = None,
+    first_echo_s: float | None = None,
+    mixing_time_s: float | None = None,
+    names: Sequence[str] | None = None,
+    settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
+) -> Basis:
+    """Simulate the metabolites of a sequence with ideal pulses, undamped.
+
+    Parameters
+    ----------
+    sequence : str
+        ``press``, ``steam``, ``slaser``, ``laser``, ``spin-echo`` or ``pulse-acquire``.
+    echo_time_s : float
+        Echo time; zero only for pulse-acquire.
+    dwell_time_s : float
+    points : int
+    spectrometer_frequency_mhz, field_t : float, optional
+        One of them.
+    first_echo_s, mixing_time_s : float, optional
+        TE1 of PRESS and TM of STEAM; from `settings` where unknown, which `Basis.assumptions` then says.
+    names : sequence of str, optional
+        Metabolites; `SpectraSettings.basis_metabolites` by default.
+
+    Returns
+    -------
+    Basis
+        Without lipid and macromolecule signals (see `add_broad_signals`).
+
+    Raises
+    ------
+    StudyError
+        If the sequence, a metabolite or the field is unknown or out of range.
+
+    References
+    ----------
+    Govindaraju V, Young K, Maudsley AA. NMR Biomed 2000;13:129-153, and the papers in the data file.
+    """
+    frequency = _frequency(spectrometer_frequency_mhz, field_t)
+    timing, assumptions = sequence_timing(sequence, echo_time_s, first_echo_s, mixing_time_s, settings)
+    wanted = tuple(names) if names is not None else settings.basis_metabolites
+    unknown = [name for name in wanted if name not in load_metabolites()]
+    if unknown:
+        raise StudyError(
+            "no spin system of that name", found=", ".join(unknown), remedy=f"use: {', '.join(load_metabolites())}"
+        )
+    fids = np.stack([_metabolite_fid(name, timing, frequency, dwell_time_s, points) for name in wanted])
+    return Basis(
+        names=wanted,
+        fids=fids,
+        dwell_time_s=dwell_time_s,
+        spectrometer_frequency_mhz=frequency,
+        kinds=("metabolite",) * len(wanted),
+        echo_time_s=echo_time_s,
+        sequence=timing.name,
+        source=f"simulated with ideal pulses: {timing.name}, TE {echo_time_s * 1e3:g} ms, {frequency:g} MHz",
+        assumptions=assumptions,
+    )
+
+
+@lru_cache(maxsize=512)
+def _metabolite_fid(
+    name: str, timing: SequenceTiming, frequency_mhz: float, dwell_time_s: float, points: int
+) -> NDArray[np.complex128]:
+    fid = np.zeros(points, dtype=np.complex128)
+    for group in load_metabolites()[name].groups:
+        fid += lines_to_fid(simulate_group(group, timing, frequency_mhz, _REFERENCE_PPM), dwell_time_s, points)
+    fid.flags.writeable = False  # shared by every basis that asks for it
+    return fid
+
+
+def _frequency(spectrometer_frequency_mhz: float | None, field_t: float | None) -> float:
+    if (spectrometer_frequency_mhz is None) == (field_t is None):
+        raise StudyError(
+            "the field of the basis is not given once", remedy="give either the proton frequency (MHz) or the field (T)"
+        )
+    frequency = spectrometer_frequency_mhz if field_t is None else field_t * _PROTON_MHZ_PER_T
+    if frequency is None or not 20.0 <= frequency <= 1000.0:
+        raise StudyError(
+            "the field is outside the range of proton spectroscopy",
+            found=frequency,
+            remedy="give MHz for the frequency (123.2 at 3 T) or tesla for the field",
+        )
+    return float(frequency)
+
+
+def sequence_timing(
+    sequence: str,
+    echo_time_s: float,
+    first_echo_s: float | None,
+    mixing_time_s: float | None,
+    settings: SpectraSettings,
+) -> tuple[SequenceTiming, tuple[str, ...]]:
+    """Return the timing of a sequence and, in sentences, what of it had to be assumed."""
+    name = sequence.strip().lower()
+    if name not in SEQUENCES:
+        raise StudyError("unknown sequence", field="sequence", found=sequence, remedy=f"use: {', '.join(SEQUENCES)}")
+    if not 0.0 <= echo_time_s <= settings.longest_echo_time_s or (echo_time_s == 0.0) != (name == "pulse-acquire"):
+        raise StudyError(
+            "the echo time does not suit the sequence",
+            field="EchoTime",
+            found=echo_time_s,
+            remedy="give seconds (0.030), and zero for pulse-acquire only",
+        )
+    assumptions: list[str] = []
+    if name == "press" and first_echo_s is None:
+        first_echo_s = min(settings.press_first_echo_s, echo_time_s / 2)
+        assumptions.append(f"PRESS first echo time not known: {first_echo_s * 1e3:g} ms assumed (expert-set)")
+    if name == "steam" and mixing_time_s is None:
+        mixing_time_s = settings.steam_mixing_time_s
+        assumptions.append(f"STEAM mixing time not known: {mixing_time_s * 1e3:g} ms assumed (expert-set)")
+    try:
+        timing = SequenceTiming(
+            name,
+            float(echo_time_s),
+            float(first_echo_s) if name == "press" and first_echo_s is not None else None,
+            float(mixing_time_s) if name == "steam" and mixing_time_s is not None else None,
+        )
+    except ValueError as error:
+        raise StudyError(str(error), field="sequence", found=sequence, remedy="give a timing that is possible") from error
+    return timing, tuple(assumptions)
+
+
+def add_broad_signals(basis: Basis, kinds: Sequence[str] = ("lipid", "macromolecule")) -> Basis:
+    """Return the basis with Gaussian lipid and macromolecule signals of `kinds` added.
+
+    A kind that the basis has already (measured macromolecules) is left as it is.
+    """
+    kinds = [kind for kind in kinds if kind not in basis.kinds]
+    signals = [signal for signal in load_broad_signals().values() if signal.kind in kinds]
+    if not signals:
+        return basis
+    time = np.arange(basis.points) * basis.dwell_time_s
+    fids = np.zeros((len(signals), basis.points), dtype=np.complex128)
+    for fid, signal in zip(fids, signals, strict=True):
+        for shift_ppm, width_ppm, protons in signal.lines:
+            hz = (shift_ppm - basis.reference_ppm) * basis.spectrometer_frequency_mhz
+            decay = (np.pi * width_ppm * basis.spectrometer_frequency_mhz * time) ** 2 / (4 * np.log(2))
+            fid += protons * np.exp(-2j * np.pi * hz * time - decay)
+    return replace(
+        basis,
+        names=(*basis.names, *(signal.name for signal in signals)),
+        kinds=(*basis.kinds, *(signal.kind for signal in signals)),
+        fids=np.concatenate([basis.fids, fids]),
+    )
+
+
+def check_basis_fits(basis: Basis, spectrum: Spectrum, settings: SpectraSettings) -> tuple[Basis, tuple[str, ...]]:
+    """Return the basis on the spectrum's time axis, with notes on what could not be checked.
+
+    Raises
+    ------
+    InputError
+        If field or echo time do not suit the spectrum.
+    """
+    notes = list(basis.assumptions)
+    ratio = spectrum.spectrometer_frequency_mhz / basis.spectrometer_frequency_mhz
+    if abs(ratio - 1) > settings.basis_field_tolerance:
+        raise InputError(
+            f"the basis is for {basis.spectrometer_frequency_mhz:g} MHz, the spectrum was acquired at "
+            f"{spectrum.spectrometer_frequency_mhz:g} MHz",
+            field="SpectrometerFrequency",
+            remedy="give a basis of this field, or none: it is then simulated",
+        )
+    if basis.echo_time_s is None:
+        notes.append("the basis does not say its echo time: taken to be that of the spectrum")
+    elif spectrum.echo_time_s is None:
+        notes.append("the spectrum does not say its echo time: taken to be that of the basis")
+    elif abs(basis.echo_time_s - spectrum.echo_time_s) > settings.basis_echo_time_tolerance_s:
+        raise InputError(
+            f"the basis is for an echo time of {basis.echo_time_s * 1e3:g} ms, the spectrum has "
+            f"{spectrum.echo_time_s * 1e3:g} ms",
+            field="EchoTime",
+            remedy="give a basis of this echo time, or none: it is then simulated",
+        )
+    if basis.sequence and spectrum.sequence and basis.sequence != spectrum.sequence:
+        notes.append(f"the basis is for {basis.sequence}, the spectrum says {spectrum.sequence}")
+    fitted = basis.resampled(spectrum.dwell_time_s, spectrum.fid.shape[0], spectrum.spectrometer_frequency_mhz)
+    return fitted, tuple(notes)
+
+
+# ---------------------------------------------------------------------------------------------------- files
+
+
+def read_basis(path: str | Path) -> Basis:
+    """Read an LCModel ``.BASIS`` file or a folder of LCModel ``.RAW`` files that lie beside one.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or lacks its dwell time or frequency.
+    """
+    path = Path(path)
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() == ".basis")
+        if len(found) != 1:
+            raise InputError(
+                "the folder does not hold exactly one .BASIS file",
+                path=path,
+                found=len(found),
+                remedy="give the .BASIS file itself: .RAW files do not say their dwell time and frequency",
+            )
+        path = found[0]
+    try:
+        text = path.read_text(encoding="latin-1")
+    except OSError as error:
+        raise InputError(f"the basis could not be read: {error}", path=path, remedy="give an LCModel .BASIS file") from error
+    header, *entries = re.split(r"\$BASIS\s*\n", text)
+    frequency, dwell = _number(header, "HZPPPM", path), _number(header, "BADELT", path)
+    echo_ms = _number(header, "ECHOT", path, needed=False)
+    sequence = re.search(r"\bSEQ\s*=\s*'([^']*)'", header)
+    if not entries:
+        raise InputError("the basis holds no function", path=path, remedy="give a complete LCModel .BASIS file")
+    names, fids = zip(*(_entry(entry, path) for entry in entries), strict=True)
+    if len({f.size for f in fids}) != 1:
+        raise InputError("the functions of the basis differ in length", path=path, remedy="write the basis again")
+    known = echo_ms is not None and echo_ms > 0
+    name = (sequence.group(1).strip().lower() or None) if sequence else None
+    try:
+        return Basis(
+            names=names,
+            fids=np.stack(fids),
+            dwell_time_s=dwell or 0.0,
+            spectrometer_frequency_mhz=frequency or 0.0,
+            kinds=tuple(_kind(n) for n in names),
+            echo_time_s=echo_ms / 1000.0 if known and echo_ms is not None else None,
+            sequence=name,
+            reference_ppm=_number(header, "PPMSEP", path, needed=False) or _REFERENCE_PPM,
+            source=path.name,
+        )
+    except ValueError as error:
+        raise InputError(str(error), path=path, remedy="write the basis again") from error
+
+
+def _entry(text: str, path: Path) -> tuple[str, NDArray[np.complex128]]:
+    """Return name and FID of one function; the file holds the unitary Fourier transform of the zero-filled FID."""
+    head, _, body = text.partition("$END")
+    name = re.search(r"METABO\s*=\s*'([^']*)'", head)
+    try:
+        numbers = np.array(body.split("$")[0].split(), dtype=np.float64)
+        if name is None or numbers.size < 4 or numbers.size % 2:
+            raise ValueError("incomplete")
+    except ValueError as error:
+        raise InputError(
+            f"a function of the basis cannot be read: {error}",
+            path=path,
+            field="METABO",
+            found=name.group(1) if name else None,
+            remedy="write the basis again",
+        ) from error
+    spectrum = numbers[0::2] + 1j * numbers[1::2]
+    fid = np.fft.ifft(spectrum)[: spectrum.size // 2] * np.sqrt(spectrum.size)
+    raw = name.group(1).strip()
+    return _ALIASES.get(raw.lower(), raw), fid
+
+
+def _kind(name: str) -> str:
+    lower = name.lower()
+    if lower.startswith("lip"):
+        return "lipid"
+    return "macromolecule" if lower.startswith(("mm", "mac")) else "metabolite"
+
+
+def _number(header: str, field: str, path: Path, *, needed: bool = True) -> float | None:
+    match = re.search(rf"\b{field}\s*=\s*([-+0-9.EeDd]+)", header)
+    if match is None:
+        if needed:
+            raise InputError(
+                "the basis does not say this", path=path, field=field, remedy="give a complete LCModel .BASIS file"
+            )
+        return None
+    return float(match.group(1).replace("D", "E").replace("d", "e"))
+
+
+def write_basis(basis: Basis) -> str:
+    """Return the basis as the text of an LCModel ``.BASIS`` file (the caller writes it)."""
+    echo_ms = -1.0 if basis.echo_time_s is None else basis.echo_time_s * 1000.0
+    size = 2 * basis.points
+    head = (
+        f" $SEQPAR\n FWHMBA = -1.,\n HZPPPM = {basis.spectrometer_frequency_mhz:.6f},\n ECHOT = {echo_ms:.3f},\n"
+        f" SEQ = '{(basis.sequence or ' ').upper()}'\n $END\n"
+        f" $BASIS1\n IDBASI = '{basis.source[:60]}',\n FMTBAS = '(2E16.8)',\n BADELT = {basis.dwell_time_s:.12f},\n"
+        f" NDATAB = {size}\n $END\n"
+    )
+    parts = [head]
+    for name, fid in zip(basis.names, basis.fids, strict=True):
+        spectrum = np.fft.fft(fid, size) / np.sqrt(size)
+        parts.append(
+            f" $NMUSED\n PPMSEP = {basis.reference_ppm:.4f}\n $END\n $BASIS\n ID = '{name}',\n METABO = '{name}',\n"
+            " CONC = 1.,\n TRAMP = 1.,\n VOLUME = 1.,\n ISHIFT = 0\n $END\n"
+        )
+        parts.append("".join(f"{z.real:16.8E}{z.imag:16.8E}\n" for z in spectrum))
+    return "".join(parts)
