@@ -1,1 +1,24 @@
 """Data whose truth is known."""
+
+from hlhneuro.phantom.anatomy import Head, make_head
+from hlhneuro.phantom.cases import Patient, Visit, random_patient, sample_patients
+from hlhneuro.phantom.lesions import LesionCourse, LesionMap, Moment, map_lesions
+from hlhneuro.phantom.spectra import SpectrumPlan, make_spectrum
+from hlhneuro.phantom.study import write_sample_study, write_study
+
+__all__ = [
+    "Head",
+    "LesionCourse",
+    "LesionMap",
+    "Moment",
+    "Patient",
+    "SpectrumPlan",
+    "Visit",
+    "make_head",
+    "make_spectrum",
+    "map_lesions",
+    "random_patient",
+    "sample_patients",
+    "write_sample_study",
+    "write_study",
+]
