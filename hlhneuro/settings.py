@@ -40,7 +40,28 @@ def tuned(default: T, source: str, unit: str = "") -> T:
 class PrepareSettings:
     """From a scanner image to a bias-corrected, brain-masked one (`hlhneuro.imaging`)."""
 
-    n4_shrink_in_plane: int = tuned(4, "measured: 8 s on a 256x256x50 T1 at no visible loss")
+    n4_voxel_size_mm: float = tuned(3.0, "expert-set: bias is smooth over centimetres; thin axes are shrunk to this", "mm")
+    n4_iterations: tuple[int, ...] = tuned((40, 40, 30), "expert-set: fewer than the usual 50 per level, for speed")
+    n4_convergence: float = tuned(1e-3, "default of SimpleITK's N4")
+    quantitative: tuple[str, ...] = tuned(
+        ("ADC", "FA", "MD", "T1map", "T2map", "T2starmap", "R2starmap", "Chimap", "CBF", "CBV", "MTT"),
+        "BIDS suffixes of maps whose values have units: they are neither bias-corrected nor normalised",
+    )
+    reference_order: tuple[str, ...] = tuned(
+        ("FLAIR", "T2w", "T1w", "ce-gadolinium_T1w"), "expert-set: lesions are read on FLAIR; enhancement changes T1w"
+    )
+    working_voxel_mm: float = tuned(2.0, "expert-set: half of a clinical slice; masks and registration work on it", "mm")
+    brain_threshold: float = tuned(0.85, "expert-set: part of Otsu's threshold; dark cortex stays in")
+    brain_opening_mm: float = tuned(8.0, "measured: cuts the brain from the scalp on clinical T1, T2 and FLAIR", "mm")
+    brain_closing_mm: float = tuned(6.0, "expert-set: wider than a sulcus", "mm")
+    extracted_zero_fraction: float = tuned(0.3, "expert-set: a head in air is noise, not zero")
+    extracted_brain_fraction: float = tuned(0.7, "expert-set: scalp and neck are about half of a head")
+    registration_margin_mm: float = tuned(6.0, "expert-set: the edge of the brain guides a registration", "mm")
+    lowest_similarity: float = tuned(1.02, "expert-set: unrelated images reach 1.01 (see tests)")
+    smallest_brain_ml: float = tuned(200.0, "expert-set: below a newborn's brain", "ml")
+    largest_brain_ml: float = tuned(2500.0, "expert-set: above any brain with its fluid", "ml")
+    lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two contrasts that miss each other")
+    largest_inverse_gap_mm: float = tuned(1.5, "expert-set: beyond it the two directions found different places", "mm")
 
 
 @dataclass(frozen=True)
@@ -48,16 +69,57 @@ class AlignSettings:
     """All sessions and contrasts of a subject in one space (`hlhneuro.imaging`)."""
 
     voxel_size_mm: float = tuned(1.0, "expert-set: isotropic, finer than clinical slice thickness", "mm")
+    margin_mm: float = tuned(8.0, "expert-set: room around the brain for skull and figures", "mm")
+    reference_order: tuple[str, ...] = tuned(
+        ("FLAIR", "T2w", "T1w", "ce-gadolinium_T1w"), "expert-set: sessions are matched on what both have, best first"
+    )
+    working_voxel_mm: float = tuned(2.0, "expert-set: half of a clinical slice", "mm")
+    registration_margin_mm: float = tuned(6.0, "expert-set: the edge of the brain guides a registration", "mm")
+    lowest_similarity: float = tuned(1.02, "expert-set: unrelated images reach 1.01 (see tests)")
+    lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two sessions that miss each other")
+    largest_inverse_gap_mm: float = tuned(1.5, "expert-set: beyond it the two directions found different places", "mm")
+    deformable_iterations: str = tuned("50x30", "expert-set: at 8 and 4 mm; the template is a guide, not an atlas")
+    deformable_voxel_mm: float = tuned(3.0, "expert-set: lesions are smaller than what this can follow", "mm")
+    white_probability: float = tuned(0.8, "expert-set: mostly white matter in the template")
+    fewest_voxels: int = tuned(1000, "expert-set: fewer make a median or a fit uncertain", "voxels")
+    trim_sd: float = tuned(2.5, "expert-set: about one normal voxel in a hundred is beyond it")
+    normalisation_rounds: int = tuned(3, "expert-set: a line and a field that wait for each other settle in three")
+    ratio_sigma_mm: float = tuned(20.0, "expert-set: wider than lesions, narrower than a receive field", "mm")
+    ratio_block_mm: float = tuned(4.0, "expert-set: a fifth of the width of the field filter", "mm")
+    ratio_floor: float = tuned(0.1, "expert-set: part of white matter; below it a ratio is noise")
 
 
 @dataclass(frozen=True)
 class LesionSettings:
-    """Tissue model, lesion masks, territories (`hlhneuro.lesions`)."""
+    """Tissue model, lesion masks, territories, signs (`hlhneuro.lesions`)."""
+
+    prior_blur_mm: float = tuned(1.5, "expert-set: what an affine-quality template registration is off by", "mm")
+    prior_floor: float = tuned(0.01, "expert-set: no tissue is impossible anywhere in the brain")
+    em_voxels: int = tuned(150_000, "measured: class means move by < 0.002 against all voxels", "voxels per session")
+    em_iterations: int = tuned(40, "expert-set: cap; convergence takes 10 to 30")
+    em_tolerance: float = tuned(1e-4, "expert-set: far below the noise of normalised intensities", "normalised intensity")
+    trim_quantile: float = tuned(0.99, "expert-set: trimmed likelihood (Garcia-Lorenzo 2011) with a small cut")
+    minimum_coverage: float = tuned(0.9, "expert-set: a contrast that covers less of the brain is not used")
+    fluid_gate_sd: float = tuned(2.0, "expert-set: T2 may be this much less bright than FLAIR before it vetoes", "SD")
+    context_mm: float = tuned(1.0, "expert-set: half of the smallest lesion diameter of interest (about 3 mm FWHM)", "mm")
+    family_wise_error: float = tuned(0.05, "convention: chance of one false seed in a brain without lesions")
+    local_fdr: float = tuned(0.5, "Efron 2004: as likely lesion as normal tissue")
+    core_fluid_mm: float = tuned(10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm")
+    ventricle_closing_mm: float = tuned(3.0, "expert-set: half the width of septum and choroid plexus", "mm")
+    rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
+    minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
+    bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")
+    gradient_bins: int = tuned(12, "expert-set: more bins change nothing, fewer smear edges")
+    threshold_error_sd: float = tuned(0.1, "expert-set: error of the operating point, in null SD", "SD")
+    young_years: float = tuned(2.0, "immature myelin below 24 months (CNS-HLH imaging reviews)", "years")
 
 
 @dataclass(frozen=True)
 class ChangeSettings:
     """What counts as changed between two sessions (`hlhneuro.lesions`)."""
+
+    coverage_factor: float = tuned(1.96, "convention: 95 % of a normal error")
+    affected_ml: float = tuned(0.02, "expert-set: twice the smallest lesion kept", "ml")
 
 
 @dataclass(frozen=True)
@@ -76,6 +138,41 @@ class SpectraSettings:
     longest_echo_time_s: float = tuned(2.0, "expert-set: longer times are milliseconds taken for seconds", "s")
     basis_field_tolerance: float = tuned(0.01, "expert-set: shifts keep their ppm, couplings are off by 1 % at most")
     basis_echo_time_tolerance_s: float = tuned(0.001, "expert-set: coupled signals turn by J*TE, below 1 %", "s")
+    fit_low_ppm: float = tuned(0.2, "Provencher 1993, Magn Reson Med 30:672: PPMEND of LCModel", "ppm")
+    fit_high_ppm: float = tuned(4.2, "expert-set: below residual water, above the upper creatine line", "ppm")
+    longest_start_shift_ppm: float = tuned(0.2, "expert-set: field drift and water reference errors", "ppm")
+    shift_sd_ppm: float = tuned(0.004, "Provencher 1993, Magn Reson Med 30:672: prior sd of each metabolite", "ppm")
+    lorentz_sd_hz: float = tuned(0.6, "Provencher 1993, Magn Reson Med 30:672: prior of 1/T2, 2 per second", "Hz")
+    broad_shift_sd_ppm: float = tuned(0.02, "expert-set: lipid and simulated macromolecule shifts", "ppm")
+    measured_mm_shift_sd_ppm: float = tuned(0.03, "expert-set: a measured background keeps its own reference", "ppm")
+    broad_width_sd_ppm: float = tuned(0.03, "expert-set: a fifth of the width of lipid lines", "ppm")
+    phase1_sd_deg_per_ppm: float = tuned(1.0, "expert-set: sampling starts at the echo but for one dwell time", "deg/ppm")
+    baseline_splines_per_ppm: float = tuned(8.0, "expert-set: twice the greatest flexibility that is offered", "1/ppm")
+    baseline_flexibility_per_ppm: tuple[float, ...] = tuned(
+        (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0), "range of ABfit: Wilson 2021, Magn Reson Med 85:13", "1/ppm"
+    )
+    baseline_aic_factor: float = tuned(5.0, "ABfit: Wilson 2021, Magn Reson Med 85:13")
+    macromolecules_until_echo_time_s: float = tuned(0.1, "expert-set: T2 of macromolecules at 3 T is 13 to 40 ms", "s")
+    detection_sd: float = tuned(3.0, "expert-set: three standard deviations above zero, relative bound 33 %")
+    most_iterations: int = tuned(30, "expert-set: measured need is 5 to 15")
+    coil_points: int = tuned(256, "expert-set: the start of the FID, where signal is strong")
+    registration_window_s: float = tuned(0.2, "Near 2015, Magn Reson Med 73:44: leading part of the FID", "s")
+    outlier_sd: float = tuned(5.0, "expert-set: robust standard deviations beyond which a transient is left out")
+    water_band_ppm: float = tuned(0.8, "expert-set: band about water in which it is modelled", "ppm")
+    water_half_width_ppm: float = tuned(0.35, "expert-set: what counts as water, 4.3 to 5.0 ppm", "ppm")
+    water_components: int = tuned(12, "expert-set: damped sinusoids in the band, of which water takes up to ten")
+    water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
+    water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
+    conjugate_energy_ratio: float = tuned(4.0, "expert-set: mirrored over expected metabolite energy")
+    concentration_unit: str = tuned("mmol/kg", "Gasparovic 2006, Magn Reson Med 55:1219 (molal); or mM (molar)")
+    relaxation_field_tolerance: float = tuned(0.07, "expert-set: 2.89 T counts as 3 T")
+    lesion_fraction_note: float = tuned(0.1, "expert-set: lesion part of the voxel above which a note is given")
+    good_snr: float = tuned(10.0, "expert-set: peak over two noise standard deviations")
+    worst_snr: float = tuned(3.0, "expert-set: below it no metabolite but the largest can be told from noise")
+    good_linewidth_ppm: float = tuned(0.07, "Kreis 2004, NMR Biomed 17:361, from memory: lower rejection limit", "ppm")
+    worst_linewidth_ppm: float = tuned(0.1, "Kreis 2004, NMR Biomed 17:361, from memory: upper rejection limit", "ppm")
+    good_residual: float = tuned(0.15, "expert-set: unexplained part of the signal, root mean square")
+    worst_residual: float = tuned(0.5, "expert-set: half of the signal is something else")
 
 
 @dataclass(frozen=True)
@@ -86,6 +183,13 @@ class PatternSettings:
 @dataclass(frozen=True)
 class ReportSettings:
     """What the report shows (`hlhneuro.report`)."""
+
+    panel_slices: int = tuned(3, "expert-set: axial slices per session that a page shows at a readable size")
+    slice_spacing_mm: float = tuned(12.0, "expert-set: two slices closer than this show the same lesion", "mm")
+    sessions_per_figure: int = tuned(5, "expert-set: more columns are too narrow on A4")
+    image_dpi: int = tuned(120, "expert-set: sharp on screen, pages stay small", "dpi")
+    spectra_as_svg: int = tuned(6, "measured: each vector figure takes about 0.3 MB; more are drawn as PNG")
+    summary_findings: int = tuned(6, "expert-set: findings named in the summary before it refers to the table")
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from scipy.interpolate import make_interp_spline
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy.simulation import SEQUENCES, SequenceTiming, lines_to_fid, simulate_group
-from hlhneuro.spectroscopy.spectra import Spectrum
+from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum
 from hlhneuro.spectroscopy.spin_systems import load_broad_signals, load_metabolites
 
 __all__ = ["Basis", "add_broad_signals", "check_basis_fits", "read_basis", "simulate_basis", "write_basis"]
 
 _PROTON_MHZ_PER_T = 42.577478518  # CODATA 2018, shielded by nothing: enough for a nominal field
-_REFERENCE_PPM = 4.65  # LCModel's PPMSEP and the NIfTI-MRS convention: water at 37 degrees C
+
 _ALIASES = {
     "ins": "mI", "mi": "mI", "scyllo": "sIns", "sins": "sIns", "si": "sIns", "pch": "PCho", "pcho": "PCho", "gpc": "GPC",
     "glu": "Glu", "gln": "Gln", "naa": "NAA", "naag": "NAAG", "cr": "Cr", "pcr": "PCr", "lac": "Lac", "gaba": "GABA",
@@ -60,7 +60,7 @@ class Basis:
     kinds: tuple[str, ...]
     echo_time_s: float | None
     sequence: str | None
-    reference_ppm: float = _REFERENCE_PPM
+    reference_ppm: float = REFERENCE_PPM
     source: str = ""
     assumptions: tuple[str, ...] = ()
 
@@ -186,7 +186,7 @@ def _metabolite_fid(
 ) -> NDArray[np.complex128]:
     fid = np.zeros(points, dtype=np.complex128)
     for group in load_metabolites()[name].groups:
-        fid += lines_to_fid(simulate_group(group, timing, frequency_mhz, _REFERENCE_PPM), dwell_time_s, points)
+        fid += lines_to_fid(simulate_group(group, timing, frequency_mhz, REFERENCE_PPM), dwell_time_s, points)
     fid.flags.writeable = False  # shared by every basis that asks for it
     return fid
 
@@ -347,7 +347,7 @@ def read_basis(path: str | Path) -> Basis:
             kinds=tuple(_kind(n) for n in names),
             echo_time_s=echo_ms / 1000.0 if known and echo_ms is not None else None,
             sequence=name,
-            reference_ppm=_number(header, "PPMSEP", path, needed=False) or _REFERENCE_PPM,
+            reference_ppm=_number(header, "PPMSEP", path, needed=False) or REFERENCE_PPM,
             source=path.name,
         )
     except ValueError as error:

@@ -1,0 +1,178 @@
+"""The linear part of the fit: non-negative amplitudes on a penalised spline baseline, through small normal equations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import BSpline
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+
+__all__ = ["Baseline", "LinearFit", "gram", "make_baseline", "non_negative", "solve_amplitudes"]
+
+_Float = NDArray[np.float64]
+_Complex = NDArray[np.complex128]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A spline baseline in the basis where roughness is diagonal.
+
+    Parameters
+    ----------
+    vectors : complex array, shape (points, splines)
+        Orthonormal in the real inner product; each is causal, so that its imaginary part belongs to its real part.
+    roughness : float array, shape (splines,)
+        Integrated squared curvature of each vector, relative.
+    """
+
+    vectors: _Complex
+    roughness: _Float
+
+    def shrinkage(self, stiffness: float) -> _Float:
+        """Return by what factor each coefficient is kept under a penalty of `stiffness`."""
+        return np.asarray(1.0 / (1.0 + stiffness * self.roughness))
+
+    def stiffness_for(self, effective_dimensions: float) -> float:
+        """Return the penalty at which the baseline has so many effective dimensions.
+
+        References
+        ----------
+        Eilers PHC, Marx BD. Flexible smoothing with B-splines and penalties. Stat Sci 1996;11:89.
+        """
+        low, high = -20.0, 20.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            if self.shrinkage(10.0**middle).sum() > effective_dimensions:
+                low = middle
+            else:
+                high = middle
+        return float(10.0 ** ((low + high) / 2))
+
+
+def make_baseline(all_points: int, inside: slice, splines: int) -> Baseline:
+    """Make a cubic spline baseline over part of a spectrum.
+
+    Parameters
+    ----------
+    all_points : int
+        Points of the whole spectrum.
+    inside : slice
+        The fitted range in it.
+    splines : int
+        Number of splines over the fitted range; three more on each side carry what leaks in from beyond it.
+    """
+    start, stop = inside.start, inside.stop
+    step = (stop - 1 - start) / (splines - 3)
+    knots = start + step * np.arange(-6, splines + 4)
+    index = np.arange(all_points, dtype=np.float64)
+    count = knots.size - 4
+    real = np.zeros((all_points, count))
+    for i in range(count):
+        real[:, i] = np.nan_to_num(BSpline.basis_element(knots[i : i + 5], extrapolate=False)(index))
+    # A smooth signal is short in time: keeping the first half of the time axis makes it causal.
+    time = np.fft.ifft(np.fft.ifftshift(real, axes=0), axis=0)
+    time[1 : all_points // 2] *= 2
+    time[all_points // 2 :] = 0
+    columns = np.fft.fftshift(np.fft.fft(time, axis=0), axes=0)[inside]
+    curvature = np.diff(np.eye(count), n=2, axis=0)
+    size = gram(columns, columns)
+    size += np.eye(count) * (1e-9 * np.trace(size) / count)
+    roughness, rotation = eigh(curvature.T @ curvature, size)
+    return Baseline(columns @ rotation, np.clip(roughness, 0.0, None))
+
+
+def gram(left: _Complex, right: _Complex) -> _Float:
+    """Return the real inner products of complex columns."""
+    return np.asarray(left.real.T @ right.real + left.imag.T @ right.imag)
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """Amplitudes (not negative), baseline coefficients, penalised sum of squares and which amplitudes are free."""
+
+    amplitudes: _Float
+    baseline: _Float
+    cost: float
+    free: NDArray[np.bool_]
+
+
+def solve_amplitudes(
+    data: _Complex, functions: _Complex, baseline: Baseline, stiffness: float, free: NDArray[np.bool_] | None = None
+) -> LinearFit:
+    """Fit non-negative amplitudes and the penalised baseline to one phased spectrum.
+
+    Parameters
+    ----------
+    data : array, shape (points,)
+    functions : array, shape (points, functions)
+    free : bool array, optional
+        Which amplitudes are likely positive: a warm start that changes the time, not the result.
+    """
+    keep = baseline.shrinkage(stiffness)
+    cross = gram(baseline.vectors, functions)
+    along = gram(baseline.vectors, data[:, None])[:, 0]
+    matrix = gram(functions, functions) - cross.T @ (keep[:, None] * cross)
+    right = gram(functions, data[:, None])[:, 0] - cross.T @ (keep * along)
+    amplitudes, free = non_negative(matrix, right, free)
+    coefficients = keep * (along - cross @ amplitudes)
+    cost = float(np.vdot(data, data).real - along @ (keep * along) - 2 * amplitudes @ right)
+    return LinearFit(amplitudes, coefficients, cost + float(amplitudes @ matrix @ amplitudes), free)
+
+
+def non_negative(
+    matrix: _Float, right: _Float, free: NDArray[np.bool_] | None = None
+) -> tuple[_Float, NDArray[np.bool_]]:
+    """Minimise ``x' A x / 2 - b' x`` over ``x >= 0``; return x and which entries are free.
+
+    References
+    ----------
+    Bro R, De Jong S. A fast non-negativity-constrained least squares algorithm. J Chemometrics 1997;11:393.
+    """
+    scale = np.sqrt(np.clip(np.diag(matrix), 1e-300, None))
+    a = matrix / np.outer(scale, scale)
+    a[np.diag_indices_from(a)] += 1e-10  # two equal functions share their signal instead of failing
+    b = right / scale
+    tolerance = 1e-10 * (np.abs(b).max() + 1e-300)
+    free = np.ones(b.size, dtype=bool) if free is None else free.copy()
+    x = np.zeros(b.size)
+    if free.any():
+        # A warm start has to be feasible: let go of the negative ones until none is left.
+        while free.any():
+            x[:] = 0.0
+            x[free] = _solve(a, b, free)
+            if x[free].min() > 0:
+                break
+            free &= x > 0
+        if not free.any():
+            x[:] = 0.0
+    for _ in range(6 * b.size):
+        gradient = np.where(free, -np.inf, b - a @ x)
+        entering = int(np.argmax(gradient))
+        if gradient[entering] <= tolerance:
+            break
+        free[entering] = True
+        while True:
+            trial = np.zeros(b.size)
+            trial[free] = _solve(a, b, free)
+            if trial[free].min() > 0:
+                x = trial
+                break
+            falling = free & (trial <= 0)
+            step = np.min(x[falling] / (x[falling] - trial[falling] + 1e-300))
+            x += step * (trial - x)
+            leaving = falling & (x <= 1e-14 * (np.abs(x).max() + 1e-300))
+            free &= ~leaving
+            x[~free] = 0.0
+            if not free.any():
+                break
+    return x / scale, free
+
+
+def _solve(a: _Float, b: _Float, free: NDArray[np.bool_]) -> _Float:
+    part = a[np.ix_(free, free)]
+    try:
+        return np.asarray(cho_solve(cho_factor(part, check_finite=False), b[free], check_finite=False))
+    except LinAlgError:
+        return np.asarray(np.linalg.lstsq(part, b[free], rcond=1e-10)[0])

@@ -1,0 +1,257 @@
+"""The nonlinear part of the fit: shifts, widths and phases, found by variable projection with an analytic Jacobian.
+
+Each basis function is multiplied in time by ``exp(-2 pi i s t - pi l t - k q t**2)``: a shift s (Hz, towards higher ppm), a
+Lorentz width l (Hz) and a squared Gauss width q (Hz squared). All enter the exponent linearly, so derivatives are the same
+products weighted with t or t squared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
+from hlhneuro.spectroscopy._linear import Baseline, LinearFit, gram, solve_amplitudes
+
+__all__ = ["Model", "Prior", "Solution", "covariance", "evaluate", "optimise"]
+
+_Float = NDArray[np.float64]
+_Complex = NDArray[np.complex128]
+_GAUSS = np.pi**2 / (4 * np.log(2))  # exp(-_GAUSS q t**2) has a Gaussian line of FWHM sqrt(q) Hz
+
+# The first five parameters are common to all functions; then come a shift and a width for each function.
+PHASE0, PHASE1, SHIFT, LORENTZ, GAUSS2 = range(5)
+COMMON = 5
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is fitted, on the band of the spectrum that is used.
+
+    Parameters
+    ----------
+    time_s : array, shape (band,)
+        Time axis of the decimated FIDs.
+    fids : complex array, shape (functions, band)
+    data : complex array, shape (points,)
+        Spectrum of the fitted range.
+    inside : slice
+        The fitted range within the band.
+    offset_ppm : array, shape (points,)
+        Distance from the pivot of the first-order phase.
+    gaussian : bool array, shape (functions,)
+        Whose own width is Gaussian (broad signals); the others' is Lorentzian.
+    baseline : Baseline
+    """
+
+    time_s: _Float
+    fids: _Complex
+    data: _Complex
+    inside: slice
+    offset_ppm: _Float
+    gaussian: NDArray[np.bool_]
+    baseline: Baseline
+
+    @property
+    def parameters(self) -> int:
+        """Number of nonlinear parameters."""
+        return COMMON + 2 * self.fids.shape[0]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Gaussian prior of each nonlinear parameter (infinite sd: none) and its lower bound."""
+
+    mean: _Float
+    sd: _Float
+    lower: _Float
+    upper: _Float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """A point of the fit: parameters, functions at them (points, functions), linear part, phased data, residual."""
+
+    parameters: _Float
+    functions: _Complex
+    damped: _Complex
+    linear: LinearFit
+    data: _Complex
+    residual: _Complex
+    cost: float
+
+
+def _spectra(fids: _Complex, model: Model) -> _Complex:
+    spectra = scipy.fft.fftshift(scipy.fft.fft(fids, axis=-1), axes=-1)
+    return np.asarray(spectra[..., model.inside])
+
+
+def evaluate(
+    parameters: _Float,
+    model: Model,
+    stiffness: float,
+    prior: Prior,
+    noise_sd: float,
+    free: NDArray[np.bool_] | None = None,
+) -> Solution:
+    """Return the best linear fit at given nonlinear parameters and the cost with the priors in it."""
+    count = model.fids.shape[0]
+    t = model.time_s
+    shift = parameters[COMMON : COMMON + count] + parameters[SHIFT]
+    width = parameters[COMMON + count :]
+    lorentz = parameters[LORENTZ] + np.where(model.gaussian, 0.0, width)
+    gauss = parameters[GAUSS2] + np.where(model.gaussian, width, 0.0)
+    exponent = -np.outer(2j * np.pi * shift + np.pi * lorentz, t) - np.outer(_GAUSS * gauss, t * t)
+    damped = model.fids * np.exp(exponent)
+    functions = _spectra(damped, model).T
+    data = model.data * np.exp(-1j * (parameters[PHASE0] + parameters[PHASE1] * model.offset_ppm))
+    linear = solve_amplitudes(data, functions, model.baseline, stiffness, free)
+    residual = data - functions @ linear.amplitudes - model.baseline.vectors @ linear.baseline
+    penalty = noise_sd**2 * float(np.sum(((parameters - prior.mean) / prior.sd) ** 2))
+    return Solution(parameters, functions, damped, linear, data, residual, linear.cost + penalty)
+
+
+def _jacobian(point: Solution, model: Model) -> _Complex:
+    """Return d(model)/d(parameter), shape (points, parameters); columns of functions without amplitude are zero."""
+    count = model.fids.shape[0]
+    t = model.time_s
+    columns = np.zeros((model.data.size, model.parameters), dtype=np.complex128)
+    columns[:, PHASE0] = 1j * point.data
+    columns[:, PHASE1] = 1j * point.data * model.offset_ppm
+    active = np.flatnonzero(point.linear.free)
+    amplitude = point.linear.amplitudes[active]
+    scaled = point.damped[active] * amplitude[:, None]
+    by_time = _spectra(scaled * t, model).T
+    columns[:, COMMON + active] = -2j * np.pi * by_time
+    narrow = ~model.gaussian[active]
+    columns[:, COMMON + count + active[narrow]] = -np.pi * by_time[:, narrow]
+    if (~narrow).any():
+        columns[:, COMMON + count + active[~narrow]] = -_GAUSS * _spectra(scaled[~narrow] * t * t, model).T
+    total = by_time.sum(axis=1)
+    columns[:, SHIFT] = -2j * np.pi * total
+    columns[:, LORENTZ] = -np.pi * total
+    columns[:, GAUSS2] = -_GAUSS * _spectra(scaled.sum(axis=0) * t * t, model)
+    return columns
+
+
+def optimise(
+    start: _Float,
+    model: Model,
+    stiffness: float,
+    prior: Prior,
+    noise_sd: float,
+    *,
+    moving: Sequence[int] | None = None,
+    iterations: int = 30,
+    tolerance: float = 1e-5,
+) -> tuple[Solution, int]:
+    """Minimise over the nonlinear parameters by Levenberg-Marquardt steps on the reduced problem.
+
+    Parameters
+    ----------
+    moving : sequence of int, optional
+        Parameters that may change; all by default.
+
+    Returns
+    -------
+    Solution, int
+        The minimum and the number of iterations.
+
+    References
+    ----------
+    Golub GH, Pereyra V. Separable nonlinear least squares. Inverse Problems 2003;19:R1 (Kaufman's approximation).
+    """
+    chosen = np.arange(model.parameters) if moving is None else np.asarray(moving)
+    point = evaluate(np.clip(start, prior.lower, prior.upper), model, stiffness, prior, noise_sd)
+    damping = 1e-3
+    weight = (noise_sd / prior.sd) ** 2
+    for iteration in range(1, iterations + 1):
+        curvature, slope = _normal_equations(point, model, stiffness, chosen)
+        here = point.parameters
+        slope = slope - (weight * (here - prior.mean))[chosen]
+        curvature[np.diag_indices_from(curvature)] += weight[chosen]
+        blocked = ((here[chosen] <= prior.lower[chosen]) & (slope < 0)) | (
+            (here[chosen] >= prior.upper[chosen]) & (slope > 0)
+        )
+        improved = False
+        for _ in range(8):
+            step = _step(curvature, slope, ~blocked, damping)
+            trial = here.copy()
+            trial[chosen] += step
+            trial = np.clip(trial, prior.lower, prior.upper)
+            candidate = evaluate(trial, model, stiffness, prior, noise_sd, point.linear.free)
+            if candidate.cost < point.cost:
+                improved = True
+                break
+            damping = min(damping * 10, 1e6)
+        if not improved:
+            return point, iteration
+        gain = (point.cost - candidate.cost) / point.cost
+        point, damping = candidate, max(damping / 10, 1e-9)
+        if gain < tolerance:
+            return point, iteration
+    return point, iterations
+
+
+def _normal_equations(
+    point: Solution, model: Model, stiffness: float, chosen: NDArray[np.int64]
+) -> tuple[_Float, _Float]:
+    """Return curvature and downhill direction with amplitudes and baseline eliminated."""
+    keep = model.baseline.shrinkage(stiffness)
+    jacobian = _jacobian(point, model)[:, chosen]
+    free = point.functions[:, point.linear.free]
+    both = np.concatenate([jacobian, free], axis=1)
+    cross = gram(model.baseline.vectors, both)
+    whole = gram(both, both) - cross.T @ (keep[:, None] * cross)
+    n = chosen.size
+    slope = gram(jacobian, point.residual[:, None])[:, 0]
+    inner = whole[n:, n:]
+    curvature = whole[:n, :n]
+    if inner.size:
+        inner = inner + np.eye(inner.shape[0]) * (1e-10 * np.trace(inner) / inner.shape[0])
+        curvature = curvature - whole[:n, n:] @ np.linalg.solve(inner, whole[n:, :n])
+    return curvature, slope
+
+
+def _step(curvature: _Float, slope: _Float, open_: NDArray[np.bool_], damping: float) -> _Float:
+    step = np.zeros(slope.size)
+    index = np.flatnonzero(open_ & (np.diag(curvature) > 0))
+    if not index.size:
+        return step
+    matrix = curvature[np.ix_(index, index)].copy()
+    scale = np.sqrt(np.diag(matrix))
+    matrix /= np.outer(scale, scale)
+    matrix[np.diag_indices_from(matrix)] += damping + 1e-12
+    try:
+        step[index] = cho_solve(cho_factor(matrix, check_finite=False), slope[index] / scale) / scale
+    except LinAlgError:
+        step[index] = np.linalg.lstsq(matrix, slope[index] / scale, rcond=1e-12)[0] / scale
+    return step
+
+
+def covariance(point: Solution, model: Model, stiffness: float, prior: Prior, noise_sd: float) -> _Float:
+    """Return the Cramer-Rao bound as covariance of all amplitudes, nonlinear parameters and baseline being unknown.
+
+    References
+    ----------
+    Cavassila S et al. Cramer-Rao bounds: an evaluation tool for quantitation. NMR Biomed 2001;14:278.
+    """
+    keep = model.baseline.shrinkage(stiffness)
+    both = np.concatenate([point.functions, _jacobian(point, model)], axis=1)
+    cross = gram(model.baseline.vectors, both)
+    information = (gram(both, both) - cross.T @ (keep[:, None] * cross)) / noise_sd**2
+    count = point.functions.shape[1]
+    index = np.arange(count, information.shape[0])
+    information[index, index] += 1.0 / prior.sd**2
+    scale = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+    inverse = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-12, hermitian=True)
+    return np.asarray((inverse / np.outer(scale, scale))[:count, :count])
+
+
+def with_data(model: Model, data: _Complex) -> Model:
+    """Return the model for other data on the same axes."""
+    return replace(model, data=data)

@@ -1,0 +1,121 @@
+"""The table of concentrations and the quality figures of one fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hlhneuro.settings import SpectraSettings
+
+__all__ = ["SUMS", "concentration_table", "full_width", "verdict"]
+
+_Float = NDArray[np.float64]
+
+SUMS: Mapping[str, tuple[str, ...]] = {
+    "tNAA": ("NAA", "NAAG"),
+    "tCr": ("Cr", "PCr"),
+    "tCho": ("GPC", "PCho"),
+    "Glx": ("Glu", "Gln"),
+    "Lip13": ("Lip13a", "Lip13b"),
+}
+_KIND_SUMS = {"tLip": "lipid", "tMM": "macromolecule"}
+_NO_BOUND_PERCENT = 999.0  # LCModel's way to say that a relative bound means nothing
+
+
+def concentration_table(
+    names: Sequence[str],
+    kinds: Sequence[str],
+    amplitudes: _Float,
+    covariance: _Float,
+    unit: str,
+    settings: SpectraSettings,
+) -> pd.DataFrame:
+    """Return one row per function, then the sums, with bounds that know the covariances.
+
+    Parameters
+    ----------
+    amplitudes : array, shape (functions,)
+        In `unit`.
+    covariance : array, shape (functions, functions)
+    """
+    rows = [(name, np.eye(len(names))[i]) for i, name in enumerate(names)]
+    for total, parts in SUMS.items():
+        rows.append((total, np.array([float(n in parts) for n in names])))
+    for total, kind in _KIND_SUMS.items():
+        rows.append((total, np.array([float(k == kind) for k in kinds])))
+    rows = [(name, weights) for name, weights in rows if weights.any()]
+    creatine = next((weights for name, weights in rows if name == "tCr"), None)
+    return pd.DataFrame([_row(name, w, creatine, amplitudes, covariance, unit, settings) for name, w in rows])
+
+
+def _row(
+    name: str,
+    weights: _Float,
+    creatine: _Float | None,
+    amplitudes: _Float,
+    covariance: _Float,
+    unit: str,
+    settings: SpectraSettings,
+) -> dict[str, object]:
+    value = float(weights @ amplitudes)
+    sd = float(np.sqrt(max(weights @ covariance @ weights, 0.0)))
+    ratio, ratio_sd = np.nan, np.nan
+    if creatine is not None:
+        total = float(creatine @ amplitudes)
+        total_sd = float(np.sqrt(max(creatine @ covariance @ creatine, 0.0)))
+        if total > settings.detection_sd * total_sd:
+            ratio = value / total
+            slope = (weights - ratio * creatine) / total  # delta method
+            ratio_sd = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
+    return {
+        "metabolite": name,
+        "concentration": value,
+        "unit": unit,
+        "sd": sd,
+        "crlb_percent": min(100.0 * sd / value, _NO_BOUND_PERCENT) if value > 0 else _NO_BOUND_PERCENT,
+        "ratio_to_tcr": ratio,
+        "ratio_sd": ratio_sd,
+        "detected": bool(value > settings.detection_sd * sd),
+    }
+
+
+def full_width(spectrum: _Float, step: float) -> float:
+    """Return the full width at half maximum of the highest peak of a real spectrum, in the unit of `step`."""
+    top = int(np.argmax(spectrum))
+    half = spectrum[top] / 2
+    edges = []
+    for direction in (-1, 1):
+        i = top
+        while 0 < i < spectrum.size - 1 and spectrum[i] > half:
+            i += direction
+        inner = spectrum[i - direction]
+        part = (inner - half) / (inner - spectrum[i]) if inner != spectrum[i] else 0.0
+        edges.append((i - direction) + direction * float(part))
+    return (edges[1] - edges[0]) * step
+
+
+def verdict(
+    snr: float, linewidth_ppm: float, residual_fraction: float, creatine_or_other: bool, settings: SpectraSettings
+) -> tuple[str, tuple[str, ...]]:
+    """Return ``good``, ``usable`` or ``not usable``, and why it is not good."""
+    bad, warned = [], []
+    if snr < settings.worst_snr:
+        bad.append(f"signal-to-noise ratio {snr:.1f} below {settings.worst_snr:g}")
+    elif snr < settings.good_snr:
+        warned.append(f"signal-to-noise ratio {snr:.1f} below {settings.good_snr:g}")
+    if linewidth_ppm > settings.worst_linewidth_ppm:
+        bad.append(f"linewidth {linewidth_ppm:.3f} ppm above {settings.worst_linewidth_ppm:g} ppm")
+    elif linewidth_ppm > settings.good_linewidth_ppm:
+        warned.append(f"linewidth {linewidth_ppm:.3f} ppm above {settings.good_linewidth_ppm:g} ppm")
+    if residual_fraction > settings.worst_residual:
+        bad.append(f"the fit leaves {residual_fraction:.0%} of the signal beyond noise unexplained")
+    elif residual_fraction > settings.good_residual:
+        warned.append(f"the fit leaves {residual_fraction:.0%} of the signal beyond noise unexplained")
+    if not creatine_or_other:
+        bad.append("no metabolite could be told from noise")
+    if bad:
+        return "not usable", tuple(bad + warned)
+    return ("usable" if warned else "good"), tuple(warned)
