@@ -3,7 +3,7 @@
 from hlhneuro.phantom.anatomy import Head, make_head
 from hlhneuro.phantom.cases import Patient, Visit, random_patient, sample_patients
 from hlhneuro.phantom.lesions import LesionCourse, LesionMap, Moment, map_lesions
-from hlhneuro.phantom.spectra import SpectrumPlan, make_spectrum
+from hlhneuro.phantom.spectra import SpectrumPlan, VoxelPlan, make_spectrum
 from hlhneuro.phantom.study import write_sample_study, write_study
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Patient",
     "SpectrumPlan",
     "Visit",
+    "VoxelPlan",
     "make_head",
     "make_spectrum",
     "map_lesions",

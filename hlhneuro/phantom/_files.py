@@ -6,13 +6,15 @@ import gzip
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import nibabel as nib
+import nibabel
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["write_image", "write_itk", "write_json", "write_nifti", "write_table", "write_text"]
+__all__ = ["write_image", "write_json", "write_nifti", "write_table", "write_text"]
+
+_nib = cast("Any", nibabel)  # its image classes are not annotated
 
 
 def write_text(path: Path, text: str) -> None:
@@ -39,31 +41,21 @@ def _cell(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def write_nifti(path: Path, data: NDArray[Any], affine: NDArray[np.float64], sidecar: Mapping[str, Any] | None) -> None:
+def write_nifti(
+    path: Path, data: NDArray[Any], affine: NDArray[np.float64], sidecar: Mapping[str, Any] | None = None
+) -> None:
     """Write a compressed image in the data type of `data`, with qform and sform both in scanner space."""
-    image = nib.Nifti1Image(data, affine, dtype=data.dtype)
+    image = _nib.Nifti1Image(data, affine, dtype=data.dtype)
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
     image.header.set_xyzt_units("mm", "sec")
     write_image(path, image, sidecar)
 
 
-def write_image(path: Path, image: nib.Nifti1Image | nib.Nifti2Image, sidecar: Mapping[str, Any] | None) -> None:
+def write_image(path: Path, image: Any, sidecar: Mapping[str, Any] | None = None) -> None:
     """Write any NIfTI image without the time and the name that gzip would add, and its sidecar."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream, gzip.GzipFile("", "wb", 9, stream, mtime=0) as packed:
+    with path.open("wb") as stream, gzip.GzipFile("", "wb", 6, stream, mtime=0) as packed:
         image.to_stream(packed)
     if sidecar is not None:
         write_json(path.with_name(path.name.removesuffix(".nii.gz") + ".json"), sidecar)
-
-
-def write_itk(path: Path, matrix: NDArray[np.float64]) -> None:
-    """Write an affine transform of RAS+ points as ITK text (LPS millimetres)."""
-    flip = np.diag([-1.0, -1.0, 1.0, 1.0])
-    lps = flip @ matrix @ flip
-    numbers = [*lps[:3, :3].ravel(), *lps[:3, 3]]
-    write_text(
-        path,
-        "#Insight Transform File V1.0\n#Transform 0\nTransform: AffineTransform_double_3_3\n"
-        f"Parameters: {' '.join(repr(float(n)) for n in numbers)}\nFixedParameters: 0 0 0\n",
-    )

@@ -142,8 +142,8 @@ def make_head(seed: int, *, brain_scale: float, voxel_mm: float = 1.0) -> Head:
     seed : int
         The same seed gives the same head.
     brain_scale : float
-        Linear size relative to the adult MNI152 average. The brain of a child of four has about 80 to 85 % of the MNI152
-        volume, so 0.93 to 0.95; the MNI152 brain itself is larger than an average adult's.
+        Linear size relative to the adult MNI152 average. The brain of a child of four has 80 to 85 % of the
+        MNI152 volume, so 0.93 to 0.95; the MNI152 brain itself is larger than an average adult's.
     voxel_mm : float
         Voxel size of the truth grid.
 
@@ -166,7 +166,7 @@ def make_head(seed: int, *, brain_scale: float, voxel_mm: float = 1.0) -> Head:
     )
     thickness = np.exp(0.12 * smooth_field(grid.shape, grid.voxel_size_mm, 35.0, rng))
     texture = smooth_field(grid.shape, grid.voxel_size_mm, 9.0, rng)
-    fractions = _brain_fractions(gm, wm, distance)
+    fractions = _brain_fractions(gm, wm)
     outer = _shells(points, distance * brain_scale / thickness, texture, voxel_mm)
     inside = np.clip(0.5 - distance / voxel_mm, 0.0, 1.0)
     combined = {name: (inside * fractions.get(name, 0.0) + (1 - inside) * outer.get(name, 0.0)) for name in outer}
@@ -181,7 +181,7 @@ def _template_points(grid: Grid, brain_scale: float, rng: np.random.Generator) -
     return points
 
 
-def _brain_fractions(gm: FloatImage, wm: FloatImage, distance: FloatImage) -> dict[str, FloatImage]:
+def _brain_fractions(gm: FloatImage, wm: FloatImage) -> dict[str, FloatImage]:
     """Sharpen the averaged probabilities to those of a single brain; what is neither grey nor white is fluid."""
     fluid = np.clip(1.0 - gm - wm, 0.0, 1.0) * FLUID_WEIGHT
     powers = {"gm": gm**SHARPENING, "wm": wm**SHARPENING, "csf": fluid**SHARPENING}

@@ -10,7 +10,7 @@ import numpy as np
 
 from hlhneuro.phantom.lesions import LesionCourse, Moment
 from hlhneuro.phantom.physics import LESION_STATES
-from hlhneuro.phantom.spectra import PROFILES, SpectrumPlan
+from hlhneuro.phantom.spectra import PROFILES, SpectrumPlan, VoxelPlan
 
 __all__ = ["Patient", "Visit", "random_patient", "sample_patients"]
 
@@ -76,7 +76,7 @@ def sample_patients() -> tuple[Patient, Patient]:
 
 
 def _progressing() -> Patient:
-    """A boy of four with EBV-triggered X-linked disease, two visits a month apart, at 1.5 T."""
+    """Return a boy of four with EBV-triggered X-linked disease, two visits a month apart, at 1.5 T."""
     pv = {"shape": "periventricular", "tissue": "wm"}
     wm = {"tissue": "wm"}
     ball = (1.0, 1.0, 1.0)
@@ -101,17 +101,16 @@ def _progressing() -> Patient:
         _course("cerebellum-right", ("cerebellar white matter", "right"), (22, -60, -36), ball,
                 {"02": (1.7, "restricted", True)}),
     )  # fmt: skip
-    voi = {"centre_mm": (-26.0, 3.0, 3.0), "size_mm": (18.0, 18.0, 18.0), "rotation_deg": (8.0, 0.0, 12.0)}
-    raw = {"coils": 4, "transients": 8}
+    voxel = VoxelPlan((-26.0, 3.0, 3.0), (18.0, 18.0, 18.0), (8.0, 0.0, 12.0))
     first, second = PROFILES["inflammatory"], PROFILES["necrotic"]
     scanner = {"scanner": "phantom 1.5 T", "field_strength": "1.5", "anaesthesia": "sevoflurane"}
     visits = (
         Visit("01", dt.date(2021, 3, 2), 4.4, 1.5,
-              (SpectrumPlan("short", 0.030, 1.5, first, **voi, **raw), SpectrumPlan("long", 0.144, 1.5, first, **voi)),
+              (SpectrumPlan("short", 0.030, 1.5, first, voxel, coils=4, transients=8), SpectrumPlan("long", 0.144, 1.5, first, voxel)),
               covariates=scanner | {"treatment": "dexamethasone 10 mg/m2, etoposide"}),
         Visit("02", dt.date(2021, 4, 1), 4.5, 1.5,
-              (SpectrumPlan("short", 0.030, 1.5, second, eddy_current=True, **voi),
-               SpectrumPlan("long", 0.144, 1.5, second, **voi)),
+              (SpectrumPlan("short", 0.030, 1.5, second, voxel, eddy_current=True),
+               SpectrumPlan("long", 0.144, 1.5, second, voxel)),
               covariates=scanner | {"treatment": "dexamethasone 5 mg/m2, etoposide, ciclosporin"}),
     )  # fmt: skip
     about = {"diagnosis": "HLH, X-linked lymphoproliferative disease", "trigger": "Epstein-Barr virus"}
@@ -119,7 +118,7 @@ def _progressing() -> Patient:
 
 
 def _improving() -> Patient:
-    """A girl of nine who improves on treatment over three visits, at 3 T; one scar stays."""
+    """Return a girl of nine who improves on treatment over three visits, at 3 T; one scar stays."""
     pv = {"shape": "periventricular", "tissue": "wm"}
     wm = {"tissue": "wm"}
     ball = (1.0, 1.0, 1.0)
@@ -139,7 +138,7 @@ def _improving() -> Patient:
         _course("parietal-left", ("parietal subcortical white matter", "left"), (-34, -46, 40), ball,
                 {"01": (1.2, "inflamed", False)}, **wm),
     )  # fmt: skip
-    voi = {"centre_mm": (26.0, 2.0, 4.0), "size_mm": (18.0, 20.0, 18.0), "rotation_deg": (10.0, 0.0, -10.0)}
+    voxel = VoxelPlan((26.0, 2.0, 4.0), (18.0, 20.0, 18.0), (10.0, 0.0, -10.0))
     scanner = {"scanner": "phantom 3 T", "field_strength": "3", "anaesthesia": "none"}
     course = (
         ("01", dt.date(2022, 1, 11), 9.2, "inflammatory", "dexamethasone 10 mg/m2, etoposide"),
@@ -149,8 +148,8 @@ def _improving() -> Patient:
     visits = []
     for label, date, age, profile, treatment in course:
         spectra = (
-            SpectrumPlan("short", 0.030, 2.0, PROFILES[profile], **voi),
-            SpectrumPlan("long", 0.288, 2.0, PROFILES[profile], water_reference=label != "03", **voi),
+            SpectrumPlan("short", 0.030, 2.0, PROFILES[profile], voxel),
+            SpectrumPlan("long", 0.288, 2.0, PROFILES[profile], voxel, water_reference=label != "03"),
         )
         contrasts = tuple(c for c in ALL_CONTRASTS if not (label == "02" and c == "FLAIR"))
         visits.append(Visit(label, date, age, 3.0, spectra, contrasts, scanner | {"treatment": treatment}))
@@ -195,11 +194,11 @@ def random_patient(number: int, sessions: int, seed: int) -> Patient:
         if place[0] in ("putamen", "periventricular white matter") or rng.random() < 0.7
     )
     ends = ("inflammatory", "necrotic") if worsening else ("inflammatory", "recovered")
-    voi = {"centre_mm": (side * 26.0, 3.0, 3.0), "size_mm": (18.0, 18.0, 18.0), "rotation_deg": (8.0, 0.0, 10.0)}
+    voxel = VoxelPlan((side * 26.0, 3.0, 3.0), (18.0, 18.0, 18.0), (8.0, 0.0, 10.0))
     date, visits = dt.date(2020, 1, 7) + dt.timedelta(days=int(rng.integers(0, 700))), []
     for at, label in enumerate(labels):
         profile = PROFILES[ends[0] if at < max(1, sessions // 2) else ends[1]]
-        plan = SpectrumPlan("short", 0.030, 1.5 if field_t < 2 else 2.0, profile, **voi)
+        plan = SpectrumPlan("short", 0.030, 1.5 if field_t < 2 else 2.0, profile, voxel)
         covariates = {"scanner": f"phantom {field_t:g} T", "field_strength": f"{field_t:g}", "anaesthesia": "none"}
         covariates["treatment"] = "dexamethasone, etoposide" if at < sessions - 1 or worsening else "none"
         visits.append(Visit(label, date, round(age, 2), field_t, (plan,), covariates=covariates))

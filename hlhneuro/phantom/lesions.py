@@ -15,7 +15,7 @@ from hlhneuro.phantom.anatomy import Head, smooth_field
 
 __all__ = ["LesionCourse", "LesionMap", "Moment", "map_lesions"]
 
-# Width over which a lesion fades into the tissue around it, in millimetres (expert-set: clinical lesions are not sharp).
+# Width over which a lesion fades into the tissue around it, in millimetres (expert-set: lesions are not sharp).
 EDGE_MM = 2.5
 # How far the outline departs from the plain shape: relative amplitude, and the size of its bumps in millimetres.
 IRREGULARITY, BUMP_MM = 0.35, 9.0
@@ -171,9 +171,11 @@ def _level_mm(
     stretch = np.array(course.axes_mm) / np.prod(course.axes_mm) ** (1 / 3)
     radius_mm = (3000.0 * max(largest_ml, 0.01) / (4 * np.pi)) ** (1 / 3)
     reach_mm = (5.0 if course.shape == "periventricular" else 2.2) * radius_mm * stretch.max() + 6.0
-    offset = head.template_mm - np.array(course.centre_mm, dtype=np.float32)[:, None, None, None]
-    box = ndimage.find_objects((np.abs(offset).max(axis=0) < reach_mm).astype(np.uint8))[0]
-    offset = offset[(slice(None), *box)]
+    near = np.ones(head.grid.shape, dtype=bool)
+    for along, middle in zip(head.template_mm, course.centre_mm, strict=True):
+        near &= (along > middle - reach_mm) & (along < middle + reach_mm)
+    box = ndimage.find_objects(near.view(np.uint8))[0]
+    offset = head.template_mm[(slice(None), *box)] - np.array(course.centre_mm, np.float32)[:, None, None, None]
     radial_mm = np.sqrt(np.sum((offset / stretch.astype(np.float32)[:, None, None, None]) ** 2, axis=0))
     if course.shape == "periventricular":
         # Along the wall it spreads three times as far as into the white matter.

@@ -11,7 +11,7 @@ from hlhneuro.phantom.anatomy import Head
 from hlhneuro.phantom.lesions import LesionMap
 from hlhneuro.phantom.physics import LESION_STATES, tissue
 from hlhneuro.phantom.scanner import rigid
-from hlhneuro.phantom.spectra import SpectrumPlan, VoxelWater
+from hlhneuro.phantom.spectra import VoxelPlan, VoxelWater
 
 __all__ = ["place_voxel", "voxel_fractions", "voxel_water"]
 
@@ -19,7 +19,7 @@ __all__ = ["place_voxel", "voxel_fractions", "voxel_water"]
 POINTS_PER_EDGE = 16
 
 
-def place_voxel(head: Head, to_truth: AffineTransform, plan: SpectrumPlan) -> NDArray[np.float64]:
+def place_voxel(head: Head, to_truth: AffineTransform, plan: VoxelPlan) -> NDArray[np.float64]:
     """Return the voxel's affine: from a unit cube around index (0, 0, 0) to scanner space, RAS+ millimetres."""
     gap = head.template_mm - np.array(plan.centre_mm, dtype=np.float32)[:, None, None, None]
     nearest = np.unravel_index(int(np.argmin(np.sum(gap**2, axis=0))), head.grid.shape)
@@ -47,7 +47,7 @@ def voxel_fractions(
     edge = (np.arange(POINTS_PER_EDGE) + 0.5) / POINTS_PER_EDGE - 0.5
     unit = np.stack(np.meshgrid(edge, edge, edge, indexing="ij"), axis=-1).reshape(-1, 3)
     points = to_truth.map(AffineTransform(affine).map(unit))
-    index = AffineTransform(np.linalg.inv(head.grid.affine)).map(points).T
+    index = AffineTransform(np.asarray(np.linalg.inv(head.grid.affine), dtype=np.float64)).map(points).T
 
     def mean(image: NDArray[np.float32]) -> float:
         return float(ndimage.map_coordinates(image, index, order=1).mean())

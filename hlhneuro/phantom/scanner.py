@@ -178,7 +178,8 @@ def acquire(signal_map: FloatImage, head: Grid, how: Acquisition, white_matter_s
     shading = np.exp(BIAS_SD[how.field_t] * smooth_field(how.grid.shape, how.grid.voxel_size_mm, BIAS_SPACING_MM, rng))
     scaled = clean * shading * np.float32(how.white_matter_snr * NOISE_UNITS / white_matter_signal)
     real, imaginary = (rng.standard_normal(clean.shape, dtype=np.float32) * np.float32(NOISE_UNITS) for _ in range(2))
-    return np.rint(np.hypot(scaled + real, imaginary)).astype(np.int16)
+    stored: NDArray[np.int16] = np.rint(np.hypot(scaled + real, imaginary)).astype(np.int16)
+    return stored
 
 
 def acquire_adc(

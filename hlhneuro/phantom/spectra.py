@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-import nibabel as nib
 import numpy as np
 from nifti_mrs.create_nmrs import gen_nifti_mrs_hdr_ext
 from nifti_mrs.hdr_ext import Hdr_Ext
@@ -13,24 +13,33 @@ from numpy.typing import NDArray
 
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, simulate_basis
 
-__all__ = ["PROFILES", "Spectrum", "SpectrumPlan", "VoxelWater", "attenuation", "make_spectrum", "to_nifti_mrs"]
+__all__ = [
+    "PROFILES",
+    "Spectrum",
+    "SpectrumPlan",
+    "VoxelPlan",
+    "VoxelWater",
+    "attenuation",
+    "make_spectrum",
+    "to_nifti_mrs",
+]
 
 _Complex = NDArray[np.complex128]
 
-# Concentrations in mmol per kg of tissue water. Healthy deep grey matter of a child: order of magnitude after Pouwels 1999
-# (Pediatr Res 46:474) and Kreis 1993 (MRM 30:424), rounded; the diseased profiles are expert-set to the patterns in words.
+# Concentrations in mmol per kg of tissue water. Healthy deep grey matter of a child: order of magnitude after Pouwels
+# 1999 (Pediatr Res 46:474) and Kreis 1993 (MRM 30:424), rounded; the diseased profiles are expert-set.
 _HEALTHY = {
     "NAA": 8.5, "NAAG": 0.8, "Cr": 4.2, "PCr": 3.6, "GPC": 1.0, "PCho": 0.7, "mI": 4.0, "sIns": 0.2, "Glu": 8.5,
     "Gln": 2.6, "Lac": 0.4, "Tau": 1.2, "GSH": 1.1, "Asp": 1.4, "GABA": 1.2, "Glc": 1.0, "Ala": 0.2,
 }  # fmt: skip
 
-# What one unit of lipid or macromolecule is made of: the ratios that LCModel expects (Provencher, LCModel manual, section
-# 11.8); the split of the 1.3 ppm lipid into a broad and a narrow line and MM30 are expert-set.
+# What one unit of lipid or macromolecule is made of: the ratios that LCModel expects (Provencher, LCModel manual); the
+# split of the 1.3 ppm lipid into a broad and a narrow line and MM30 are expert-set.
 _LIPID = {"Lip13a": 0.5, "Lip13b": 0.5, "Lip09": 0.267, "Lip20": 0.15}
 _MACROMOLECULE = {"MM09": 1.0, "MM12": 0.3, "MM14": 0.75, "MM17": 0.375, "MM20": 1.5, "MM30": 1.0}
 
-# Relaxation (T1, T2 in seconds) of metabolites: Gasparovic 2006 (MRM 55:1219) and the 3 T values in use with it; of broad
-# signals: expert-set, short.
+# Relaxation (T1, T2 in seconds) of metabolites: Gasparovic 2006 (MRM 55:1219) and the 3 T values in use with it; of
+# broad signals: expert-set, short.
 METABOLITE_RELAXATION_S = {1.5: (1.153, 0.347), 3.0: (1.317, 0.207)}
 BROAD_RELAXATION_S = {"lipid": (0.35, 0.080), "macromolecule": (0.25, 0.030)}
 
@@ -48,14 +57,32 @@ FIRST_ECHO_S = 0.012
 WATER_PPM = 4.65
 # Water left after suppression, relative to the whole.
 RESIDUAL_WATER = 2e-4
-# Noise of the averaged FID, relative to the first point of 8 mmol/kg of a methyl group without relaxation: gives a NAA peak of
-# 30 to 60 times the noise of healthy tissue, as clinical spectra of 128 averages have it.
+# Noise (real and imaginary part each) of the averaged FID, as a part of the first point of 8 mmol/kg of a methyl group
+# without relaxation. Expert-set to look like 128 averages of a clinical scanner.
 NOISE = 0.035
+METHYL_AT_8_MMOL = 24.0
 # Between stored transients: drift over the whole scan, random shift and phase; one of them is spoilt by motion.
 DRIFT_HZ, JITTER_HZ, JITTER_DEG = 2.5, 0.4, 6.0
 SPOILT_AMPLITUDE, SPOILT_SHIFT_HZ, SPOILT_BROADENING_HZ = 0.5, 6.0, 8.0
 # Eddy current: field shift at the first point and its decay.
 EDDY_HZ, EDDY_DECAY_S = 6.0, 0.080
+
+
+@dataclass(frozen=True)
+class VoxelPlan:
+    """Where a spectroscopy voxel is planned.
+
+    Parameters
+    ----------
+    centre_mm : tuple of float
+        MNI152 position of the centre.
+    size_mm, rotation_deg : tuple of float
+        Edges, and rotation against the scanner's axes.
+    """
+
+    centre_mm: tuple[float, float, float]
+    size_mm: tuple[float, float, float]
+    rotation_deg: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -70,10 +97,7 @@ class SpectrumPlan:
     profile : mapping of metabolite to float
         Concentrations in mmol per kg of tissue water, basis functions' names; ``lipid`` and ``macromolecule`` stand for
         their groups of broad signals.
-    centre_mm : tuple of float
-        MNI152 position of the voxel's centre.
-    size_mm, rotation_deg : tuple of float
-        Voxel edges, and rotation against the scanner's axes.
+    voxel : VoxelPlan
     coils, transients : int
         Stored separately if more than one.
     water_reference : bool
@@ -85,9 +109,7 @@ class SpectrumPlan:
     echo_time_s: float
     repetition_time_s: float
     profile: Mapping[str, float]
-    centre_mm: tuple[float, float, float]
-    size_mm: tuple[float, float, float]
-    rotation_deg: tuple[float, float, float]
+    voxel: VoxelPlan
     coils: int = 1
     transients: int = 1
     water_reference: bool = True
@@ -147,8 +169,8 @@ def _profile(lipid: float, macromolecule: float, **factors: float) -> dict[str, 
 
 PROFILES: dict[str, dict[str, float]] = {
     "recovered": _profile(0.0, 8.0),
-    "inflammatory": _profile(0.0, 9.0, NAA=0.75, NAAG=0.75, GPC=1.6, PCho=1.6, Glu=1.15, Gln=1.7, mI=1.2, Lac=5.0),
-    "recovering": _profile(0.0, 8.5, NAA=0.87, NAAG=0.87, GPC=1.25, PCho=1.25, Gln=1.3, Lac=2.5),
+    "inflammatory": _profile(0.0, 9.0, NAA=0.75, NAAG=0.75, GPC=1.6, PCho=1.6, Glu=1.15, Gln=1.7, mI=1.2, Lac=7.5),
+    "recovering": _profile(0.0, 8.5, NAA=0.87, NAAG=0.87, GPC=1.25, PCho=1.25, Gln=1.3, Lac=3.0),
     "necrotic": _profile(
         30.0, 9.0, NAA=0.28, NAAG=0.28, Cr=0.40, PCr=0.40, GPC=0.45, PCho=0.45, Glu=0.45, Gln=0.8, mI=0.5, Asp=0.4,
         Tau=0.5, GSH=0.5, GABA=0.4, Lac=20.0,
@@ -165,8 +187,8 @@ def make_spectrum(plan: SpectrumPlan, field_t: float, water: VoxelWater, seed: t
     """Make one acquisition of known content.
 
     With ``c`` the concentration in mmol per kg of tissue water, ``f`` the water fractions of the voxel and ``R`` what
-    relaxation leaves, a proton of the metabolite gives ``c (1 - f_csf) R`` and the water reference ``2 * 55510 sum(f R)``,
-    both at time zero: the definition of Gasparovic et al.
+    relaxation leaves, a proton of the metabolite gives ``c (1 - f_csf) R`` and the water reference
+    ``2 * 55510 sum(f R)``, both at time zero: the definition of Gasparovic et al.
 
     Parameters
     ----------
@@ -188,7 +210,7 @@ def make_spectrum(plan: SpectrumPlan, field_t: float, water: VoxelWater, seed: t
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     dwell, points = DWELL_TIME_S[field_t], POINTS[field_t]
-    time = np.arange(points) * dwell
+    time = np.arange(points, dtype=np.float64) * dwell
     content = _content(plan.profile)
     tissue_part = 1.0 - water.fractions.get("csf", 0.0)
     basis = _basis(plan.echo_time_s, field_t, tuple(content))
@@ -206,7 +228,7 @@ def make_spectrum(plan: SpectrumPlan, field_t: float, water: VoxelWater, seed: t
         common = common * np.exp(2j * np.pi * EDDY_HZ * EDDY_DECAY_S * (1 - np.exp(-time / EDDY_DECAY_S)))
     coils = _coils(plan.coils, rng)
     shots, spoilt = _transients(clean * common, time, plan.transients, rng)
-    noise = NOISE * 24.0 * np.sqrt(plan.transients)
+    noise = NOISE * METHYL_AT_8_MMOL * np.sqrt(plan.transients)
     fid = shots[:, None, :] * coils[None, :, None]
     fid = fid + noise * _complex_noise(fid.shape, rng)
     reference = None
@@ -252,7 +274,7 @@ def _gaussian(width_hz: float, time: NDArray[np.float64]) -> NDArray[np.float64]
 
 
 def _line(time: NDArray[np.float64], shift_ppm: float, field_t: float, phase: float) -> _Complex:
-    """A line in the NIfTI-MRS convention (a higher frequency turns clockwise), zero at the water reference."""
+    """Return a line in the NIfTI-MRS convention (a higher frequency turns clockwise), zero at the water reference."""
     hz = (shift_ppm - WATER_PPM) * FREQUENCY_MHZ[field_t]
     line: _Complex = np.exp(1j * phase - 2j * np.pi * hz * time)
     return line
@@ -288,10 +310,8 @@ def _complex_noise(shape: tuple[int, ...], rng: np.random.Generator) -> _Complex
     return noise
 
 
-def to_nifti_mrs(
-    data: _Complex, spectrum: Spectrum, affine: NDArray[np.float64], facts: Mapping[str, object]
-) -> nib.Nifti2Image:
-    """Return a NIfTI-MRS image; axes of length one after the time axis are dropped.
+def to_nifti_mrs(data: _Complex, spectrum: Spectrum, affine: NDArray[np.float64], facts: Mapping[str, object]) -> Any:
+    """Return a NIfTI-MRS image of nibabel; axes of length one after the time axis are dropped.
 
     Parameters
     ----------
