@@ -189,6 +189,8 @@ class ReportSettings:
     sessions_per_figure: int = tuned(5, "expert-set: more columns are too narrow on A4")
     image_dpi: int = tuned(120, "expert-set: sharp on screen, pages stay small", "dpi")
     spectra_as_svg: int = tuned(6, "measured: each vector figure takes about 0.3 MB; more are drawn as PNG")
+    max_page_mb: float = tuned(10.0, "expert-set: mail servers and browsers still take it; images shrink above", "MB")
+    lesions_listed: int = tuned(30, "expert-set: rows that can still be read; the table file holds all lesions")
     summary_findings: int = tuned(6, "expert-set: findings named in the summary before it refers to the table")
 
 

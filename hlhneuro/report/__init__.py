@@ -1,1 +1,28 @@
-"""From results to words and pictures."""
+"""From results to words and pictures: findings, tables, figures and pages."""
+
+from __future__ import annotations
+
+from hlhneuro.report import figures
+from hlhneuro.report.findings import Findings, IntervalFacts, SessionFacts, assess
+from hlhneuro.report.html import write_group_report, write_report
+from hlhneuro.report.methods import Methods, methods_of
+from hlhneuro.report.results import StageStatus, SubjectResults
+from hlhneuro.report.tables import COLUMNS, FIT_COLUMNS, QC_COLUMNS, tables_of
+
+__all__ = [
+    "COLUMNS",
+    "FIT_COLUMNS",
+    "QC_COLUMNS",
+    "Findings",
+    "IntervalFacts",
+    "Methods",
+    "SessionFacts",
+    "StageStatus",
+    "SubjectResults",
+    "assess",
+    "figures",
+    "methods_of",
+    "tables_of",
+    "write_group_report",
+    "write_report",
+]

@@ -1,0 +1,28 @@
+"""Every figure: a function that takes results and returns a matplotlib Figure, without global state.
+
+Pages and notebooks call the same functions. A figure that cannot be drawn raises `hlhneuro.errors.NotAssessable`.
+"""
+
+from __future__ import annotations
+
+from hlhneuro.report.figures.cohort import interval_changes, load_trajectories, territory_frequency
+from hlhneuro.report.figures.slices import change_panels, registration_check, session_panels
+from hlhneuro.report.figures.spectra import spectrum_fit, voxel_location
+from hlhneuro.report.figures.style import png_bytes, save_svg
+from hlhneuro.report.figures.territories import territory_load
+from hlhneuro.report.figures.timeline import timeline
+
+__all__ = [
+    "change_panels",
+    "interval_changes",
+    "load_trajectories",
+    "png_bytes",
+    "registration_check",
+    "save_svg",
+    "session_panels",
+    "spectrum_fit",
+    "territory_frequency",
+    "territory_load",
+    "timeline",
+    "voxel_location",
+]

@@ -1,0 +1,136 @@
+"""The fitted spectrum, and where its voxel lies on the anatomy."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from hlhneuro.errors import NotAssessable
+from hlhneuro.report.figures.slices import Frame, background_of, draw_slice, letters, outline, scale_bar
+from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, new_figure, tidy
+from hlhneuro.report.results import SubjectResults
+from hlhneuro.spectroscopy.fitting import SpectrumFit
+from hlhneuro.spectroscopy.results import SpectrumResult
+
+__all__ = ["spectrum_fit", "voxel_location"]
+
+# Where the peaks that are read by eye stand, in ppm: Govindaraju 2000; lipid after the LCModel simulations.
+PEAKS_PPM = {"mI": 3.55, "Cho": 3.20, "Cr": 3.03, "NAA": 2.01, "Lac": 1.31, "Lip": 0.90}
+MAX_COMPONENTS = 8
+
+
+def spectrum_fit(fit: SpectrumFit, title: str) -> Figure:
+    """Draw one spectrum as it was fitted.
+
+    From top to bottom: residual; data with fit and baseline; the largest components. The chemical shift runs from high
+    to low, the vertical scale is in the units of the data.
+
+    Parameters
+    ----------
+    fit : SpectrumFit
+    title : str
+        Shown above the figure.
+    """
+    figure = new_figure(8.0, 5.4)
+    residual, main, parts = figure.subplots(3, 1, sharex=True, height_ratios=(1.1, 4, 2.2))
+    data, model, base = fit.data.real, fit.fit.real, fit.baseline.real
+    main.plot(fit.ppm, data, color="#8a949c", linewidth=0.9, label="data")
+    main.plot(fit.ppm, model, color=COLOURS["vermillion"], linewidth=1.2, label="fit")
+    main.plot(fit.ppm, base, color=COLOURS["blue"], linewidth=1.0, linestyle="--", label="baseline")
+    residual.plot(fit.ppm, data - model, color=INK, linewidth=0.6)
+    residual.axhline(0, color=HAIRLINE, linewidth=0.8, zorder=0)
+    span = float(np.ptp(model)) or 1.0
+    reach = max(float(np.abs(data - model).max()), 0.08 * span)
+    residual.set_ylim(-1.1 * reach, 1.1 * reach)
+    _name_peaks(main, fit, span)
+    _components(parts, fit)
+    for ax, label in ((residual, "residual"), (main, "signal"), (parts, "components")):
+        tidy(ax, grid=False)
+        ax.set_yticks([])
+        ax.spines["left"].set_visible(False)
+        ax.set_ylabel(label, fontsize=8, color=MUTED)
+    main.legend(loc="upper left", fontsize=8, frameon=False, labelcolor=INK)
+    parts.set_xlim(float(fit.ppm.max()), float(fit.ppm.min()))
+    parts.set_xlabel("chemical shift (ppm)", fontsize=9, color=INK)
+    figure.align_ylabels()
+    figure.suptitle(title, fontsize=10, color=INK, x=0.02, ha="left")
+    return figure
+
+
+def _name_peaks(ax: Axes, fit: SpectrumFit, span: float) -> None:
+    """Write the names of the main peaks over them; lactate and lipid share a place and get their own heights."""
+    data = np.maximum(fit.data.real, fit.fit.real)
+    top = float(data.max())
+    for name, place in PEAKS_PPM.items():
+        if not fit.ppm.min() < place < fit.ppm.max():
+            continue
+        near = float(data[np.abs(fit.ppm - place) < 0.06].max(initial=float(data.min())))
+        ax.annotate(
+            name,
+            (place, near + 0.02 * span),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+            color=INK,
+            arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6},
+        )
+    low = float(min(fit.data.real.min(), fit.baseline.real.min()))
+    ax.set_ylim(low - 0.04 * span, top + 0.16 * span)
+
+
+def _components(ax: Axes, fit: SpectrumFit) -> None:
+    """Stack the largest contributions, each with its name at the right edge."""
+    heights = {name: float(np.abs(values.real).max()) for name, values in fit.components.items()}
+    largest = sorted((name for name in heights if heights[name] > 0), key=lambda name: (-heights[name], name))
+    shown = largest[:MAX_COMPONENTS]
+    step = 0.45 * max((heights[name] for name in shown), default=1.0)
+    for row, name in enumerate(reversed(shown)):
+        ax.plot(fit.ppm, fit.components[name].real + row * step, color=INK, linewidth=0.7)
+        ax.annotate(
+            name,
+            (1.005, row * step),
+            xycoords=("axes fraction", "data"),
+            va="center",
+            fontsize=7,
+            color=MUTED,
+            annotation_clip=False,
+        )
+    if len(largest) > len(shown):
+        ax.text(0.0, 1.0, f"the {len(shown)} largest of {len(largest)}", transform=ax.transAxes, fontsize=7, color=MUTED)
+
+
+def voxel_location(results: SubjectResults, spectrum: SpectrumResult) -> Figure:
+    """Draw the spectroscopy voxel on the session's anatomy, in three planes through its centre.
+
+    Raises
+    ------
+    NotAssessable
+        If the session is not aligned or the voxel lies outside the images.
+    """
+    aligned = results.aligned
+    session = aligned.session(spectrum.session) if aligned else None
+    if aligned is None or session is None or spectrum.voxel is None or not spectrum.voxel.mask.any():
+        raise NotAssessable(
+            "the voxel cannot be shown on the anatomy",
+            remedy="add an image of the same session that shares its scanner space with the spectrum",
+        )
+    background = background_of(session, prefer=("T1w", "T2w", "FLAIR"))
+    frame = Frame.of(aligned, [background])
+    centre = np.round(np.argwhere(spectrum.voxel.mask).mean(axis=0)).astype(int)
+    lesions = results.lesions.session(spectrum.session) if results.lesions else None
+    figure = new_figure(8.0, 3.2)
+    axes = figure.subplots(1, 3, width_ratios=[frame.width_mm(axis) for axis in (2, 1, 0)])
+    for ax, axis, name in zip(axes, (2, 1, 0), ("axial", "coronal", "sagittal"), strict=True):
+        index = int(centre[axis])
+        draw_slice(ax, frame, background.data, axis, index)
+        if lesions is not None:
+            outline(ax, frame, lesions.mask, axis, index, colour=COLOURS["vermillion"], linewidth=0.8)
+        outline(ax, frame, spectrum.voxel.mask, axis, index, colour=COLOURS["yellow"], linewidth=1.6)
+        letters(ax, axis)
+        ax.set_title(f"{name}, {frame.position(axis, index)}", fontsize=8, color=MUTED)
+    scale_bar(axes[0])
+    drawn = f"spectroscopy voxel (yellow){' and lesions (orange)' if lesions is not None else ''} on {background.contrast}"
+    figure.supxlabel(f"{drawn}; radiological: patient's left is on the right", fontsize=8, color=MUTED)
+    return figure

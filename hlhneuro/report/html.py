@@ -1,0 +1,84 @@
+"""One self-contained page per patient, one per cohort: nothing is loaded from elsewhere, nothing runs."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from hlhneuro.report.findings import Findings
+from hlhneuro.report.gallery import Gallery
+from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.views import cohort_view, subject_view
+from hlhneuro.report.words import age_text, quantity, sentence
+from hlhneuro.settings import ReportSettings
+from hlhneuro.study.derivatives import write_text
+
+__all__ = ["write_group_report", "write_report"]
+
+# Each try draws the images smaller; the last one stands whatever its size.
+_DPI_STEPS = (1.0, 0.75, 0.5)
+
+
+def write_report(results: SubjectResults, findings: Findings, path: str | Path) -> Path:
+    """Write the page of one patient.
+
+    The same results give the same page. It holds everything it shows; where a part is missing, it says why.
+
+    Parameters
+    ----------
+    results : SubjectResults
+    findings : Findings
+        From `hlhneuro.report.assess`.
+    path : path
+        HTML file to write.
+    """
+    settings = results.settings.report
+    page = ""
+    for step in _DPI_STEPS:
+        vectors = settings.spectra_as_svg if step == 1.0 else 0
+        gallery = Gallery(round(settings.image_dpi * step), vectors)
+        page = _render("subject.html.j2", subject_view(results, findings, gallery))
+        if len(page) < settings.max_page_mb * 1e6:
+            break
+    return write_text(path, page)
+
+
+def write_group_report(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
+    """Write the page of a cohort.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        The tables of `hlhneuro.report.tables_of`, of all subjects together; optionally ``status``, one row per subject,
+        session and stage.
+    path : path
+        HTML file to write.
+    """
+    gallery = Gallery(ReportSettings().image_dpi, ReportSettings().spectra_as_svg)
+    return write_text(path, _render("group.html.j2", cohort_view(tables, gallery)))
+
+
+def _render(template: str, view: Mapping[str, Any]) -> str:
+    environment = Environment(
+        loader=PackageLoader("hlhneuro.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"age": age_text, "sentence": sentence}
+    environment.globals |= {"quantity": quantity}
+    style = files("hlhneuro.report").joinpath("templates/style.css").read_text(encoding="utf-8").strip()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
+    # The policy names the one style sheet by its hash: text from a study can neither run, nor style, nor load anything.
+    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+    return environment.get_template(template).render(style=Markup(style), policy=Markup(policy), **view)

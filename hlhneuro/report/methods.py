@@ -1,0 +1,85 @@
+"""The methods text: one sentence for each thing that ran, with its citations, ready to be pasted into a paper."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.words import join_words
+
+__all__ = ["Methods", "methods_of"]
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Methods text.
+
+    Parameters
+    ----------
+    paragraphs : tuple of (str, str)
+        Heading and text; ``[n]`` refers to the n-th reference.
+    references : tuple of str
+        In the order in which they are cited.
+    """
+
+    paragraphs: tuple[tuple[str, str], ...]
+    references: tuple[str, ...]
+
+
+def methods_of(results: SubjectResults) -> Methods:
+    """Return the methods text for what ran on this patient, and for nothing else."""
+    told = tomllib.loads(files("hlhneuro.report").joinpath("methods.toml").read_text(encoding="utf-8"))
+    ran, values = _what_ran(results), _values(results)
+    cited: list[str] = []
+    paragraphs: dict[str, list[str]] = {}
+    for sentence in told["sentence"]:
+        if not set(sentence["when"]) <= ran:
+            continue
+        cited += [key for key in sentence["cite"] if key not in cited]
+        numbers = ", ".join(str(cited.index(key) + 1) for key in sentence["cite"])
+        text = sentence["text"].format(**values)
+        paragraphs.setdefault(sentence["section"], []).append(f"{text[:-1]} [{numbers}]." if numbers else text)
+    return Methods(
+        tuple((section, " ".join(sentences)) for section, sentences in paragraphs.items()),
+        tuple(told["reference"][key] for key in cited),
+    )
+
+
+def _what_ran(results: SubjectResults) -> set[str]:
+    """Return the conditions that hold: stages with a result, and the names of the steps that images and spectra record."""
+    ran: set[str] = set()
+    if results.aligned is not None:
+        ran.add("aligned")
+        if len(results.aligned.sessions) > 1:
+            ran.add("follow_up")
+        for session in results.aligned.sessions:
+            ran |= {f"step:{step.name}" for volume in session.volumes.values() for step in volume.steps}
+    if results.lesions is not None:
+        ran.add("lesions")
+    if results.change is not None and results.change.intervals:
+        ran.add("change")
+    for spectrum in results.spectra:
+        if spectrum.fit is None:
+            continue
+        ran |= {"spectra", *(f"record:{name}" for name, _ in spectrum.fit.record)}
+        if spectrum.water_reference:
+            ran.add("water")
+        if spectrum.voxel is not None:
+            ran.add("voxel")
+    return ran
+
+
+def _values(results: SubjectResults) -> dict[str, Any]:
+    aligned, lesions = results.aligned, results.lesions
+    references = sorted({session.reference for session in aligned.sessions}) if aligned else []
+    contrasts = sorted({name for session in lesions.sessions for name in session.contrasts}) if lesions else []
+    return {
+        "version": results.version,
+        "aligned": len(aligned.sessions) if aligned else 0,
+        "references": join_words(references) or "reference",
+        "contrasts": join_words(contrasts) or "the available contrasts",
+        "voxel_mm": f"{aligned.grid.voxel_size_mm[0]:g}" if aligned else "",
+    }

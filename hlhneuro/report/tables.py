@@ -1,0 +1,247 @@
+"""Tidy tables of one patient, every column with its unit and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from hlhneuro.report.findings import Findings
+from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.words import days_between, session_of
+
+__all__ = ["COLUMNS", "FIT_COLUMNS", "QC_COLUMNS", "tables_of"]
+
+Column = tuple[str, str]
+
+_SUBJECT: dict[str, Column] = {"subject": ("", "Patient label, without sub-")}
+_SESSION: dict[str, Column] = {
+    **_SUBJECT,
+    "session": ("", "Session label, without ses-"),
+    "date": ("", "Day of the session, ISO 8601"),
+    "age_years": ("years", "Age at the session"),
+}
+_PLACE: dict[str, Column] = {"territory": ("", "Name of the territory"), "side": ("", "left, right or midline")}
+
+FIT_COLUMNS: dict[str, Column] = {
+    "metabolite": ("", "Basis function, or a sum of several (tNAA, tCr, tCho, Glx, lipid and macromolecule groups)"),
+    "concentration": ("", "Fitted concentration, in the unit that the column 'unit' names"),
+    "unit": ("", "Unit of concentration and sd"),
+    "sd": ("", "Standard uncertainty of the concentration, from the Cramer-Rao bound, in the same unit"),
+    "crlb_percent": ("%", "Cramer-Rao lower bound relative to the concentration"),
+    "ratio_to_tcr": ("", "Concentration divided by that of total creatine"),
+    "ratio_sd": ("", "Standard uncertainty of the ratio"),
+    "detected": ("", "Whether the signal stands out of its uncertainty"),
+}
+QC_COLUMNS: dict[str, Column] = {
+    "snr": ("", "Height of the largest metabolite peak over twice the standard deviation of the noise"),
+    "linewidth_hz": ("Hz", "Full width at half maximum"),
+    "linewidth_ppm": ("ppm", "Full width at half maximum"),
+    "shift_ppm": ("ppm", "Shift of the spectrum that the fit found"),
+    "phase0_deg": ("degree", "Zero-order phase that the fit found"),
+    "residual_ratio": ("", "Standard deviation of the residual over that of the noise; 1 is a perfect fit"),
+    "fit_seconds": ("s", "Wall time of the fit"),
+    "verdict": ("", "good, usable or not usable"),
+    "reasons": ("", "What the verdict rests on"),
+}
+
+COLUMNS: dict[str, dict[str, Column]] = {
+    "lesions": {
+        **_SESSION,
+        "lesion": ("", "Identity of the lesion, the same number at every session"),
+        **_PLACE,
+        "volume_ml": ("ml", "Volume of the lesion"),
+        "volume_sd_ml": ("ml", "Standard uncertainty of the volume"),
+        "status": ("", "first, new, enlarged, stable, shrunk, resolved, merged or split, against the session before"),
+        "x_mm": ("mm", "Centroid in subject space, positive to the patient's right"),
+        "y_mm": ("mm", "Centroid in subject space, positive to the front"),
+        "z_mm": ("mm", "Centroid in subject space, positive upwards"),
+    },
+    "intervals": {
+        **_SUBJECT,
+        "before": ("", "Label of the earlier session"),
+        "after": ("", "Label of the later session"),
+        "date_before": ("", "Day of the earlier session, ISO 8601"),
+        "date_after": ("", "Day of the later session, ISO 8601"),
+        "days": ("d", "Days between the two sessions"),
+        "new_ml": ("ml", "Lesion that touches no lesion of the earlier session"),
+        "enlarged_ml": ("ml", "Growth of lesions that were there"),
+        "stable_ml": ("ml", "Lesion at both sessions"),
+        "shrunk_ml": ("ml", "Part that lesions lost which are still there"),
+        "resolved_ml": ("ml", "Lesions that are gone"),
+        "net_ml": ("ml", "Change of the lesion load"),
+        "net_sd_ml": ("ml", "Standard uncertainty of the change"),
+        "smallest_real_change_ml": ("ml", "A change smaller than this is within the measurement error"),
+        "within_error": ("", "Whether the change of the load is within the measurement error"),
+    },
+    "territories": {
+        **_SESSION,
+        **_PLACE,
+        "territory_ml": ("ml", "Volume of the territory"),
+        "load_ml": ("ml", "Lesion in the territory"),
+        "load_fraction": ("", "Lesion in the territory as a fraction of it"),
+        "lesions": ("", "Count of lesions that reach into the territory"),
+        "affected": ("", "Whether the territory counts as affected"),
+    },
+    "volumes": {
+        **_SESSION,
+        "structure": ("", "lesion_load, brain, gm, wm or csf (tissue without lesions)"),
+        "volume_ml": ("ml", "Volume"),
+        "volume_sd_ml": ("ml", "Standard uncertainty of the volume"),
+        "reason": ("", "Why a volume or its uncertainty is missing, or what limits it"),
+    },
+    "spectra": {
+        **_SESSION,
+        "spectrum": ("", "Entities of the spectrum"),
+        "echo_time_s": ("s", "Echo time"),
+        "sequence": ("", "Localisation sequence"),
+        "water_reference": ("", "Whether a water reference of the same voxel was used"),
+        **FIT_COLUMNS,
+        **{name: QC_COLUMNS[name] for name in ("snr", "linewidth_hz", "linewidth_ppm", "verdict")},
+        "voxel_gm": ("", "Fraction of grey matter in the voxel"),
+        "voxel_wm": ("", "Fraction of white matter in the voxel"),
+        "voxel_csf": ("", "Fraction of cerebrospinal fluid in the voxel"),
+        "voxel_lesion": ("", "Fraction of lesion in the voxel"),
+        "reason": ("", "Why there is no fit, or no tissue fractions"),
+    },
+    "findings": {
+        **_SUBJECT,
+        "session": ("", "Labels of the sessions that the finding speaks of, in order of time, separated by commas"),
+        "kind": ("", "imaging, spectra or study: what the finding comes from"),
+        "code": ("", "Stable name of the question"),
+        "label": ("", "The question in plain words"),
+        "answer": ("", "present, absent or not assessable"),
+        "reason": ("", "What the answer rests on, or what is missing"),
+        "scope": ("", "subject, interval, session or spectrum"),
+        "subject_of": ("", "The territory, lesion or spectrum that it speaks of"),
+        "value": ("", "Measured value, in the unit that the column 'unit' names"),
+        "standard_uncertainty": ("", "Standard uncertainty of the value, in the same unit"),
+        "unit": ("", "Unit of value, uncertainty and threshold"),
+        "threshold": ("", "What the value was compared with"),
+        "threshold_source": ("", "Where the threshold comes from"),
+    },
+}
+
+
+def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataFrame]:
+    """Return the tables of one patient; `COLUMNS` gives every column's unit and meaning.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        ``lesions, intervals, territories, volumes, spectra, findings``; a table without rows has its columns.
+    """
+    makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
+        "lesions": lambda: _per_session(results, results.change.lesions if results.change else None),
+        "intervals": lambda: _intervals(results),
+        "territories": lambda: _per_session(results, results.change.territories if results.change else None),
+        "volumes": lambda: _volumes(results),
+        "spectra": lambda: _spectra(results),
+        "findings": lambda: _findings(results, findings),
+    }
+    return {name: pd.DataFrame(make(), columns=list(COLUMNS[name])) for name, make in makers.items()}
+
+
+def _head(results: SubjectResults, label: str) -> dict[str, Any]:
+    """Return the columns that say whose and when."""
+    session = session_of(results, label)
+    return {
+        "subject": results.subject.label,
+        "session": label,
+        "date": session.date.isoformat() if session and session.date else None,
+        "age_years": session.age_years if session else None,
+    }
+
+
+def _per_session(results: SubjectResults, frame: pd.DataFrame | None) -> list[dict[str, Any]]:
+    rows = frame.to_dict(orient="records") if frame is not None else []
+    return [_head(results, str(row["session"])) | {str(name): value for name, value in row.items()} for row in rows]
+
+
+def _intervals(results: SubjectResults) -> list[dict[str, Any]]:
+    rows = []
+    for interval in results.change.intervals if results.change else ():
+        before, after = (session_of(results, label) for label in (interval.before, interval.after))
+        dates = [session.date if session else None for session in (before, after)]
+        measured = {name: getattr(interval, name) for name in COLUMNS["intervals"] if hasattr(interval, name)}
+        rows.append(
+            {
+                "subject": results.subject.label,
+                "date_before": dates[0].isoformat() if dates[0] else None,
+                "date_after": dates[1].isoformat() if dates[1] else None,
+                "days": days_between(dates[0], dates[1]),
+                **measured,
+                "within_error": abs(interval.net_ml) <= interval.smallest_real_change_ml,
+            }
+        )
+    return rows
+
+
+def _volumes(results: SubjectResults) -> list[dict[str, Any]]:
+    """Return the lesion load and the brain of every session, and the tissues of the subject's common space."""
+    rows: list[dict[str, Any]] = []
+    for session in results.subject.sessions:
+        for structure, volume, sd, reason in (_load(results, session.label), _brain(results, session.label)):
+            rows.append(
+                _head(results, session.label)
+                | {"structure": structure, "volume_ml": volume, "volume_sd_ml": sd, "reason": reason}
+            )
+    for name, image in results.lesions.tissue.items() if results.lesions else ():
+        volume = float(image.sum(dtype="float64")) * results.lesions.grid.voxel_volume_ml if results.lesions else None
+        reason = "one tissue map for all sessions, without lesions; no test-retest error is known yet"
+        whole = {"subject": results.subject.label, "structure": name, "volume_ml": volume, "reason": reason}
+        rows.append(whole)
+    return rows
+
+
+def _load(results: SubjectResults, label: str) -> tuple[str, float | None, float | None, str]:
+    lesions = results.lesions
+    session = lesions.session(label) if lesions else None
+    if lesions is None or session is None:
+        why = lesions.not_assessable.get(label) if lesions else None
+        return "lesion_load", None, None, why or "lesions could not be assessed"
+    reason = session.reason if session.confidence != "full" else ""
+    return "lesion_load", session.volume_ml, session.volume_sd_ml, reason
+
+
+def _brain(results: SubjectResults, label: str) -> tuple[str, float | None, float | None, str]:
+    aligned = results.aligned
+    session = aligned.session(label) if aligned else None
+    if aligned is None or session is None:
+        return "brain", None, None, "the session could not be aligned"
+    volume = float(session.brain_mask.sum()) * aligned.grid.voxel_volume_ml
+    return "brain", volume, None, "volume of the brain mask; no test-retest error is known yet"
+
+
+def _spectra(results: SubjectResults) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = []
+    for spectrum in results.spectra:
+        voxel, fit = spectrum.voxel, spectrum.fit
+        common = _head(results, spectrum.session) | {
+            "spectrum": spectrum.name,
+            "echo_time_s": spectrum.echo_time_s,
+            "sequence": spectrum.sequence,
+            "water_reference": spectrum.water_reference,
+            **{f"voxel_{part}": getattr(voxel, part) if voxel else None for part in ("gm", "wm", "csf", "lesion")},
+            "reason": spectrum.reason or (voxel.reason if voxel else "the voxel could not be placed on the anatomy"),
+        }
+        if fit is None:
+            rows.append(common)
+            continue
+        quality = {name: fit.quality.get(name) for name in ("snr", "linewidth_hz", "linewidth_ppm", "verdict")}
+        for row in fit.concentrations.to_dict(orient="records"):
+            rows.append(common | quality | {str(name): value for name, value in row.items()})
+    return rows
+
+
+def _findings(results: SubjectResults, findings: Findings) -> list[dict[str, Any]]:
+    return [
+        {
+            "subject": results.subject.label,
+            **finding.to_dict(),
+            "session": ",".join(finding.sessions),
+            "kind": kind,
+        }
+        for kind, finding in zip(findings.kinds, findings.findings, strict=True)
+    ]

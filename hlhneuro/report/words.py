@@ -1,0 +1,93 @@
+"""Numbers and sessions in words: every number keeps its unit and shows no more digits than its error allows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from collections.abc import Iterable
+
+from hlhneuro.report.results import SubjectResults
+from hlhneuro.study.layout import Session
+
+__all__ = ["age_text", "days_between", "join_words", "number", "plural", "quantity", "sentence", "session_title"]
+
+_SPACE = "\u00a0"  # no-break: a number never parts from its unit
+_MINUS = "−"
+_PLUS_MINUS = "±"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def number(value: float, decimals: int, *, signed: bool = False) -> str:
+    """Write a number with a true minus sign and, if asked, its plus sign; a rounded zero has no sign."""
+    text = f"{abs(value):.{decimals}f}"
+    if float(text) == 0:
+        return text
+    return (_MINUS if value < 0 else "+" if signed else "") + text
+
+
+def quantity(value: float | None, sd: float | None = None, unit: str = "", *, signed: bool = False) -> str:
+    """Write a measured value with its standard uncertainty and unit.
+
+    With an uncertainty, two of its digits decide the decimals of both; without, three significant digits are shown.
+
+    Returns
+    -------
+    str
+        For example ``12.3 ± 0.8 ml``; ``n/a`` where there is no finite value.
+    """
+    if value is None or not _is_number(float(value)):
+        return "n/a"
+    value = float(value)
+    has_sd = sd is not None and _is_number(float(sd)) and float(sd) > 0
+    scale = float(sd) if has_sd and sd is not None else abs(value) / 10
+    decimals = 0 if scale == 0 else min(max(1 - math.floor(math.log10(scale)), 0), 4)
+    text = number(value, decimals, signed=signed)
+    if has_sd and sd is not None:
+        text += f"{_SPACE}{_PLUS_MINUS}{_SPACE}{float(sd):.{decimals}f}"
+    return f"{text}{_SPACE}{unit}" if unit else text
+
+
+def age_text(age_years: float | None) -> str:
+    """Write an age: months under two years, years above."""
+    if age_years is None:
+        return "age unknown"
+    if age_years < 2:
+        return f"{age_years * 12:.0f}{_SPACE}months"
+    return f"{age_years:.1f}{_SPACE}years"
+
+
+def session_title(results: SubjectResults, label: str) -> str:
+    """Return label, date and age of a session, for the head of a picture or table."""
+    session = session_of(results, label)
+    date = session.date.isoformat() if session and session.date else "date unknown"
+    return f"ses-{label} · {date} · {age_text(session.age_years if session else None)}"
+
+
+def session_of(results: SubjectResults, label: str) -> Session | None:
+    """Return the session of that label, or None."""
+    return next((session for session in results.subject.sessions if session.label == label), None)
+
+
+def days_between(first: dt.date | None, second: dt.date | None) -> int | None:
+    """Return the days from one date to another, or None where a date is unknown."""
+    return (second - first).days if first and second else None
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Join words as prose does: ``a, b and c``."""
+    items = list(words)
+    return " and ".join(items) if len(items) < 3 else f"{', '.join(items[:-1])} and {items[-1]}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Return the count with its noun, the noun in its plural where the count asks for it."""
+    return f"{count}{_SPACE}{noun}" if count == 1 else f"{count}{_SPACE}{noun}s"
+
+
+def sentence(text: str) -> str:
+    """Return the text with a capital at its start and a full stop at its end."""
+    text = text.strip()
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".") if text else ""
