@@ -111,6 +111,10 @@ class LesionSettings:
     bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")
     gradient_bins: int = tuned(12, "expert-set: more bins change nothing, fewer smear edges")
     threshold_error_sd: float = tuned(0.1, "expert-set: error of the operating point, in null SD", "SD")
+    sign_sd: float = tuned(3.0, "expert-set: one normal voxel in 740 lies beyond", "robust SD")
+    restricted_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    enhancing_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    reference_voxels: int = tuned(500, "expert-set: median known to a twentieth of the spread", "voxels")
     young_years: float = tuned(2.0, "immature myelin below 24 months (CNS-HLH imaging reviews)", "years")
 
 

@@ -1,1 +1,45 @@
 """From scanner images to comparable images."""
+
+from hlhneuro.imaging.alignment import (
+    AlignedSeries,
+    AlignedSession,
+    PreparedSession,
+    RegistrationQuality,
+    align,
+    prepare,
+)
+from hlhneuro.imaging.resampling import coverage, resample, resample_labels, resample_mask
+from hlhneuro.imaging.transforms import (
+    AffineTransform,
+    DisplacementTransform,
+    Transform,
+    load_itk,
+    load_transform,
+    save_itk,
+    save_transform,
+)
+from hlhneuro.imaging.volumes import Grid, Step, Volume, load_volume
+
+__all__ = [
+    "AffineTransform",
+    "AlignedSeries",
+    "AlignedSession",
+    "DisplacementTransform",
+    "Grid",
+    "PreparedSession",
+    "RegistrationQuality",
+    "Step",
+    "Transform",
+    "Volume",
+    "align",
+    "coverage",
+    "load_itk",
+    "load_transform",
+    "load_volume",
+    "prepare",
+    "resample",
+    "resample_labels",
+    "resample_mask",
+    "save_itk",
+    "save_transform",
+]

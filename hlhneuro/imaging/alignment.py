@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hlhneuro.errors import InputError
+from hlhneuro.imaging.brain import dilate, signed_distance_mm
+from hlhneuro.imaging.intensities import harmonise
+from hlhneuro.imaging.midspace import largest_group, reconcile
+from hlhneuro.imaging.preparation import judge, prepare, spread_over
+from hlhneuro.imaging.registration import (
+    Match,
+    compare,
+    isotropic_grid,
+    mutual_information,
+    register_affine,
+    register_deformable,
+    register_rigid,
+    starting_transform,
+    working_image,
+)
+from hlhneuro.imaging.resampling import coverage, resample
+from hlhneuro.imaging.series import AlignedSeries, AlignedSession, PreparedSession, RegistrationQuality
+from hlhneuro.imaging.template import template_brain, template_maps
 from hlhneuro.imaging.transforms import AffineTransform, Transform
 from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
-from hlhneuro.settings import AlignSettings, PrepareSettings
+from hlhneuro.settings import AlignSettings
 
 __all__ = ["AlignedSeries", "AlignedSession", "PreparedSession", "RegistrationQuality", "align", "prepare"]
 
@@ -18,162 +39,280 @@ BoolImage = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class RegistrationQuality:
-    """How well one image was aligned.
+class _Placed:
+    """A session and the rigid transform of its reference's points to subject space."""
 
-    Parameters
-    ----------
-    moving, fixed : str
-        Names of the two images, for example ``ses-02 T2w`` and ``ses-02 FLAIR``.
-    similarity : float
-        Normalised mutual information inside the brain after alignment.
-    brain_overlap : float
-        Dice overlap of the two brain masks after alignment.
-    inverse_consistency_mm : float
-        Mean gap over the brain between the forward and the inverted backward transform; NaN where only one was made.
-    accepted : bool
-    reason : str
-        Why it was accepted or not.
-    """
+    session: PreparedSession
+    to_subject: AffineTransform
 
-    moving: str
-    fixed: str
-    similarity: float
-    brain_overlap: float
-    inverse_consistency_mm: float
-    accepted: bool
-    reason: str
-
-
-@dataclass(frozen=True)
-class PreparedSession:
-    """One session in its own scanner space: bias-corrected contrasts, brain masks, in register with its reference.
-
-    Parameters
-    ----------
-    label : str
-        Session label.
-    reference : str
-        Contrast that the others were aligned to.
-    volumes : mapping of contrast to Volume
-        Native grids, bias-corrected (quantitative maps such as ADC are left as they are).
-    brain_masks : mapping of contrast to bool array
-        Brain mask on each native grid.
-    to_reference : mapping of contrast to AffineTransform
-        Rigid transform of points, from that contrast's scanner space to the reference's; identity for the reference.
-    already_extracted : bool
-        The input came brain-extracted (zero background).
-    quality : tuple of RegistrationQuality
-    problems : tuple of str
-        Contrasts that could not be used, and why, in sentences.
-    """
-
-    label: str
-    reference: str
-    volumes: Mapping[str, Volume]
-    brain_masks: Mapping[str, BoolImage]
-    to_reference: Mapping[str, AffineTransform]
-    already_extracted: bool
-    quality: tuple[RegistrationQuality, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AlignedSession:
-    """One session in subject space.
-
-    Parameters
-    ----------
-    label, reference : str
-        Session label and the contrast the session's other contrasts were aligned to.
-    volumes : mapping of contrast to Volume
-        On the subject grid; intensities normalised across sessions (see `noise_sd`); quantitative maps unchanged.
-    brain_mask : bool array
-        Brain on the subject grid.
-    coverage : mapping of contrast to bool array
-        Where that contrast's field of view covers the subject grid.
-    to_subject : mapping of contrast to AffineTransform
-        Rigid transform of points, from that contrast's scanner space to subject space.
-    native_grids : mapping of contrast to Grid
-        Where the raw images lay.
-    noise_sd : mapping of contrast to float
-        Noise of the normalised intensities in normal-appearing tissue.
-    quality : tuple of RegistrationQuality
-    problems : tuple of str
-    """
-
-    label: str
-    reference: str
-    volumes: Mapping[str, Volume]
-    brain_mask: BoolImage
-    coverage: Mapping[str, BoolImage]
-    to_subject: Mapping[str, AffineTransform]
-    native_grids: Mapping[str, Grid]
-    noise_sd: Mapping[str, float]
-    quality: tuple[RegistrationQuality, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class AlignedSeries:
-    """All sessions of a subject on one grid.
-
-    Parameters
-    ----------
-    grid : Grid
-        The subject grid (isotropic, RAS+).
-    sessions : tuple of AlignedSession
-        In order of time.
-    brain_mask : bool array
-        Brain common to all sessions, on the subject grid.
-    to_template : Transform
-        Maps points from subject space to MNI152 (nonlinear, symmetric, 2009a) millimetres.
-    template_maps : mapping
-        Template images resampled to the subject grid: ``gm``, ``wm``, ``csf`` (probabilities in 0..1).
-    quality : tuple of RegistrationQuality
-        Session to session and subject to template.
-    problems : tuple of str
-        Sessions that could not be aligned, and why, in sentences.
-    """
-
-    grid: Grid
-    sessions: tuple[AlignedSession, ...]
-    brain_mask: BoolImage
-    to_template: Transform
-    template_maps: Mapping[str, FloatImage]
-    quality: tuple[RegistrationQuality, ...] = ()
-    problems: tuple[str, ...] = ()
-    extra: Mapping[str, FloatImage] = field(default_factory=dict)
-
-    def session(self, label: str) -> AlignedSession | None:
-        """Return the session of that label, or None."""
-        return next((session for session in self.sessions if session.label == label), None)
-
-
-def prepare(
-    label: str, volumes: Mapping[str, Volume], settings: PrepareSettings, *, workers: int = 1
-) -> PreparedSession:
-    """Bias-correct, brain-mask and co-register the contrasts of one session.
-
-    Raises
-    ------
-    InputError
-        If no contrast of the session can be used.
-    """
-    raise NotImplementedError
+    def of(self, contrast: str) -> AffineTransform:
+        """Return the transform of that contrast's points."""
+        return self.to_subject.after(self.session.to_reference[contrast])
 
 
 def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, workers: int = 1) -> AlignedSeries:
     """Bring all sessions of a subject into its unbiased midspace.
 
+    The midspace lies half-way between the sessions and is then turned, rigidly, to the axes of the MNI template, so that
+    axial slices look axial. Every image is interpolated once, by the composed transform.
+
     Parameters
     ----------
     sessions : sequence of PreparedSession
         In order of time; the result does not depend on the order.
+    settings : AlignSettings
+    workers : int
+        Threads; the result does not depend on them.
 
     Raises
     ------
     InputError
         If no session can be aligned.
+
+    References
+    ----------
+    Reuter M, Schmansky NJ, Rosas HD, Fischl B. Within-subject template estimation for unbiased longitudinal image
+    analysis. NeuroImage 2012; 61: 1402-1418.
     """
-    raise NotImplementedError
+    if not sessions:
+        raise InputError("no session to align", remedy="give at least one session with a FLAIR, T2w or T1w image")
+    # Worked on in an order that the images themselves give: sums are the same however the sessions are listed.
+    ordered = sorted(sessions, key=_fingerprint)
+    quality, links, problems = _link(ordered, settings)
+    members = largest_group(len(ordered), links)
+    problems += [
+        f"session {ordered[n].label} could not be aligned to the other sessions and was left out"
+        for n in range(len(ordered))
+        if n not in members
+    ]
+    to_mid = reconcile(members, links)
+    placed = [_Placed(ordered[n], to_mid[n]) for n in members]
+    placed, to_template, verdict = _orient(placed, settings)
+    grid, distance = _subject_grid(placed, settings)
+    to_template = _deform(placed, grid, distance, to_template, settings)
+    brain = distance > 0
+    maps = template_maps(grid, to_template)
+    found = _resample_all(placed, grid, workers)
+    aligned = _normalise(placed, found, grid, brain, maps, settings, workers)
+    order = {session.label: n for n, session in enumerate(sessions)}
+    return AlignedSeries(
+        grid=grid,
+        sessions=tuple(sorted(aligned, key=lambda session: order[session.label])),
+        brain_mask=np.logical_and.reduce([session.brain_mask for session in aligned]),
+        to_template=to_template,
+        template_maps={name: maps[name] for name in ("gm", "wm", "csf")},
+        quality=(*quality, verdict),
+        problems=tuple(problems),
+    )
+
+
+def _fingerprint(session: PreparedSession) -> str:
+    volume = session.volumes[session.reference]
+    return hashlib.sha256(volume.data.tobytes() + volume.affine.tobytes()).hexdigest()
+
+
+def _link(
+    sessions: Sequence[PreparedSession], settings: AlignSettings
+) -> tuple[list[RegistrationQuality], dict[tuple[int, int], AffineTransform], list[str]]:
+    """Register every pair of sessions on the best contrast that both have; reference points to reference points."""
+    quality, links, problems = [], {}, []
+    for i, j in combinations(range(len(sessions)), 2):
+        moving, fixed = sessions[i], sessions[j]
+        shared = [name for name in settings.reference_order if name in moving.volumes and name in fixed.volumes]
+        names = (shared[0], shared[0]) if shared else (moving.reference, fixed.reference)
+        match = _match(fixed, names[1], moving, names[0], settings)
+        verdict = judge(match, f"{moving.label} {names[0]}", f"{fixed.label} {names[1]}", settings)
+        quality.append(verdict)
+        if verdict.accepted:
+            links[i, j] = (
+                fixed.to_reference[names[1]].after(match.transform).after(moving.to_reference[names[0]].inverse())
+            )
+        else:
+            problems.append(f"{verdict.moving} could not be aligned to {verdict.fixed}: {verdict.reason}")
+    return quality, links, problems
+
+
+def _match(
+    fixed: PreparedSession, fixed_name: str, moving: PreparedSession, moving_name: str, settings: AlignSettings
+) -> Match:
+    work, brains = [], []
+    for session, name in ((fixed, fixed_name), (moving, moving_name)):
+        image, mask = session.volumes[name], session.brain_masks[name]
+        small = working_image(image, settings.working_voxel_mm, mask, 4 * settings.registration_margin_mm)
+        identity = AffineTransform.identity()
+        work.append(small)
+        brains.append(resample(mask, image.grid, small.grid, identity, "linear") > 0.5)
+    wide = [dilate(brain, settings.registration_margin_mm, settings.working_voxel_mm) for brain in brains]
+    start = starting_transform(work[0].grid, brains[0], work[1].grid, brains[1])
+    found = register_rigid(work[0], work[1], wide[0], wide[1], start=start)
+    similarity, overlap = compare(work[0], work[1], brains[0], brains[1], found.transform)
+    return replace(found, similarity=similarity, overlap=overlap)
+
+
+def _orient(
+    placed: list[_Placed], settings: AlignSettings
+) -> tuple[list[_Placed], AffineTransform, RegistrationQuality]:
+    """Match the mean brain to the template, then turn the midspace to the template's axes."""
+    edge = settings.working_voxel_mm
+    name, image, brain = _mean_brain(placed, edge, settings)
+    template, template_mask = template_brain(2)
+    centres, sizes = [], []
+    for grid, mask in ((image.grid, brain), (template.grid, template_mask)):
+        centres.append(AffineTransform(grid.affine).map(np.argwhere(mask).mean(axis=0)))
+        sizes.append(np.count_nonzero(mask) * grid.voxel_volume_ml)
+    scale = float(np.cbrt(sizes[0] / sizes[1]))
+    start = np.diag([scale, scale, scale, 1.0])
+    start[:3, 3] = centres[0] - scale * centres[1]
+    wide = dilate(brain, settings.registration_margin_mm, edge)
+    to_mid = register_affine(image, template, wide, start=AffineTransform(start))
+    to_template = to_mid.inverse()
+    turn = to_template.rigid_part(centres[0])
+    carried = resample(template.data, template.grid, image.grid, to_template, "linear")
+    carried_mask = resample(template_mask, template.grid, image.grid, to_template, "linear") > 0.5
+    both = brain & carried_mask
+    overlap = 2.0 * float(both.sum()) / float(brain.sum() + carried_mask.sum())
+    similarity = mutual_information(image.data[both], carried[both])
+    verdict = judge(Match(to_mid, float("nan"), similarity, overlap), "MNI152 template", f"mean {name}", settings)
+    turned = [_Placed(p.session, turn.after(p.to_subject)) for p in placed]
+    return turned, to_template.after(turn.inverse()), verdict
+
+
+def _mean_brain(placed: Sequence[_Placed], edge: float, settings: AlignSettings) -> tuple[str, Volume, BoolImage]:
+    """Return the mean brain-only image of the contrast that is most like the template's, and the brain mask."""
+    name = _template_contrast(placed, settings)
+    having = [p for p in placed if name in p.session.volumes]
+    grid = _covering([(p, name) for p in having], edge, 0.0)
+    total, weight, inside = (np.zeros(grid.shape, dtype=np.float32) for _ in range(3))
+    for p in having:
+        volume, mask, back = p.session.volumes[name], p.session.brain_masks[name], p.of(name).inverse()
+        level = float(np.median(volume.data[mask]))
+        seen = coverage(volume.grid, grid, back)
+        total += resample(volume.data, volume.grid, grid, back, "linear") / level
+        inside += resample(mask, volume.grid, grid, back, "linear")
+        weight += seen
+    shared = np.maximum(weight, 1)
+    brain = inside / shared > 0.5
+    image = np.where(brain, total / shared, 0).astype(np.float32)
+    return name, Volume(image, grid.affine, name), brain
+
+
+def _template_contrast(placed: Sequence[_Placed], settings: AlignSettings) -> str:
+    """Return T1w if any session has it (the template is T1-weighted), else the reference of the first session."""
+    for name in ("T1w", *settings.reference_order):
+        if any(name in p.session.volumes for p in placed):
+            return name
+    return placed[0].session.reference
+
+
+def _covering(images: Sequence[tuple[_Placed, str]], edge: float, margin_mm: float) -> Grid:
+    """Return the isotropic grid in subject space that holds the brain of all these images."""
+    corners = []
+    for p, name in images:
+        volume, mask = p.session.volumes[name], p.session.brain_masks[name]
+        points = p.of(name).map(AffineTransform(volume.affine).map(np.argwhere(mask)[::5]))
+        corners += [points.min(axis=0), points.max(axis=0)]
+    low = np.floor((np.min(corners, axis=0) - margin_mm) / edge + 1e-6)
+    high = np.ceil((np.max(corners, axis=0) + margin_mm) / edge - 1e-6)
+    affine = np.diag([edge, edge, edge, 1.0])
+    affine[:3, 3] = low * edge
+    x, y, z = (int(n) + 1 for n in high - low)
+    return Grid((x, y, z), affine)
+
+
+def _subject_grid(placed: Sequence[_Placed], settings: AlignSettings) -> tuple[Grid, FloatImage]:
+    """Return the grid of the series and, on it, the signed distance to the surface of the brain of all sessions.
+
+    The brain of one subject is one: all sessions' masks vote by their distances, and each session then uses the result.
+    """
+    images = [(p, p.session.reference) for p in placed]
+    coarse = _covering(images, settings.working_voxel_mm, settings.margin_mm)
+    votes = []
+    for p, name in images:
+        volume, mask = p.session.volumes[name], p.session.brain_masks[name]
+        here = resample(mask, volume.grid, coarse, p.of(name).inverse(), "linear") > 0.5
+        votes.append(signed_distance_mm(here, settings.working_voxel_mm))
+    mean = np.mean(votes, axis=0).astype(np.float32)
+    grid = isotropic_grid(coarse, settings.voxel_size_mm, mean > 0, settings.margin_mm)
+    distance = resample(mean, coarse, grid, AffineTransform.identity(), "linear")
+    outside = ~coverage(coarse, grid, AffineTransform.identity())
+    distance[outside] = -settings.margin_mm
+    return grid, distance
+
+
+def _deform(
+    placed: Sequence[_Placed], grid: Grid, distance: FloatImage, affine: AffineTransform, settings: AlignSettings
+) -> Transform:
+    """Let the template follow the brain at low resolution, too coarse to follow a lesion."""
+    if not settings.deformable_iterations:
+        return affine
+    name, image, _ = _mean_brain(placed, settings.deformable_voxel_mm, settings)
+    brain = resample(distance, grid, image.grid, AffineTransform.identity(), "linear") > 0
+    template, _ = template_brain(2)
+    return register_deformable(
+        image,
+        template,
+        dilate(brain, settings.registration_margin_mm, settings.deformable_voxel_mm),
+        start=affine.inverse(),
+        iterations=settings.deformable_iterations,
+    )
+
+
+def _resample_all(
+    placed: Sequence[_Placed], grid: Grid, workers: int
+) -> dict[tuple[int, str], tuple[FloatImage, BoolImage]]:
+    jobs = [(n, name) for n, p in enumerate(placed) for name in p.session.volumes]
+
+    def one(job: tuple[int, str]) -> tuple[FloatImage, BoolImage]:
+        n, name = job
+        volume, back = placed[n].session.volumes[name], placed[n].of(name).inverse()
+        return resample(volume.data, volume.grid, grid, back, "cubic"), coverage(volume.grid, grid, back)
+
+    return dict(zip(jobs, spread_over(one, jobs, workers), strict=True))
+
+
+def _normalise(
+    placed: Sequence[_Placed],
+    found: Mapping[tuple[int, str], tuple[FloatImage, BoolImage]],
+    grid: Grid,
+    brain: BoolImage,
+    maps: Mapping[str, FloatImage],
+    settings: AlignSettings,
+    workers: int,
+) -> list[AlignedSession]:
+    contrasts = sorted({name for _, name in found})
+    noise: dict[tuple[int, str], float] = {}
+    volumes: dict[tuple[int, str], Volume] = {}
+
+    def one(name: str) -> None:
+        keys = [key for key in sorted(found) if key[1] == name]
+        sources = [placed[n].session.volumes[name] for n, _ in keys]
+        images = [found[key][0] for key in keys]
+        masks = [brain & found[key][1] for key in keys]
+        quantitative = not any(step.name == "n4" for step in sources[0].steps)
+        images, sds, records = harmonise(
+            images, masks, maps["wm"], grid.voxel_size_mm[0], settings, quantitative=quantitative
+        )
+        for key, source, image, sd, record in zip(keys, sources, images, sds, records, strict=True):
+            moved = Volume(image, grid.affine, name, source.steps).stepped(image, "resample", kind="cubic")
+            volumes[key] = moved.stepped(image, "normalise", **record) if record else moved
+            noise[key] = sd
+
+    spread_over(one, contrasts, workers)
+    sessions = []
+    for n, p in enumerate(placed):
+        names = list(p.session.volumes)
+        sessions.append(
+            AlignedSession(
+                label=p.session.label,
+                reference=p.session.reference,
+                volumes={name: volumes[n, name] for name in names},
+                brain_mask=brain & found[n, p.session.reference][1],
+                coverage={name: found[n, name][1] for name in names},
+                to_subject={name: p.of(name) for name in names},
+                native_grids={name: p.session.volumes[name].grid for name in names},
+                noise_sd={name: noise[n, name] for name in names},
+                quality=p.session.quality,
+                problems=p.session.problems,
+            )
+        )
+    return sessions

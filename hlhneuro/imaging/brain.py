@@ -1,0 +1,103 @@
+"""Brain masks: found on a coarse isotropic copy by the dark gap around the brain, agreed between contrasts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage as ndi
+
+from hlhneuro.imaging.volumes import FloatImage, Volume
+from hlhneuro.settings import PrepareSettings
+
+__all__ = ["agree", "dilate", "erode", "is_extracted", "rough_brain", "signed_distance_mm"]
+
+BoolImage = NDArray[np.bool_]
+
+
+def rough_brain(image: Volume, settings: PrepareSettings) -> BoolImage:
+    """Return the brain on an isotropic working image of a head or of an extracted brain.
+
+    Bright tissue is cut from scalp and marrow by an opening with a ball, the largest piece is kept, and sulci and
+    ventricles are closed. Works where brain is brighter than the gap around it: T1, T2 and FLAIR weighting.
+    """
+    data = image.data
+    edge = image.grid.voxel_size_mm[0]
+    threshold = settings.brain_threshold * otsu(np.clip(data, 0, np.percentile(data, 99.5)))
+    tissue = data > threshold
+    core = largest_piece(erode(tissue, settings.brain_opening_mm, edge))
+    brain = dilate(core, settings.brain_opening_mm, edge) & (data > 0)
+    return close(brain, settings.brain_closing_mm, edge)
+
+
+def is_extracted(image: Volume, brain: BoolImage, settings: PrepareSettings) -> bool:
+    """Return whether the background of a working image is exactly zero and nothing but brain is left."""
+    kept = image.data != 0
+    if np.count_nonzero(kept) == 0 or 1 - kept.mean() < settings.extracted_zero_fraction:
+        return False
+    return float((brain & kept).sum() / kept.sum()) >= settings.extracted_brain_fraction
+
+
+def agree(masks: Sequence[BoolImage], voxel_size_mm: float) -> BoolImage:
+    """Return where masks of the same brain on the same grid agree: inside, on the mean of their signed distances."""
+    if len(masks) == 1:
+        return masks[0]
+    mean = np.mean([signed_distance_mm(mask, voxel_size_mm) for mask in masks], axis=0)
+    return largest_piece(np.asarray(mean > 0))
+
+
+def signed_distance_mm(mask: BoolImage, voxel_size_mm: float, limit_mm: float = 20.0) -> FloatImage:
+    """Return the distance to the surface of a mask, positive inside, cut at a limit."""
+    if not mask.any():
+        return np.full(mask.shape, -limit_mm, dtype=np.float32)
+    inside = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
+    outside = ndi.distance_transform_edt(~mask)
+    distance = np.where(mask, inside - 0.5, 0.5 - outside) * voxel_size_mm
+    return np.clip(distance, -limit_mm, limit_mm).astype(np.float32)
+
+
+def erode(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:
+    """Erode by a ball; the edge of the image counts as tissue going on, so that a cut field of view stays whole."""
+    gap = ndi.distance_transform_edt(mask) if not mask.all() else np.full(mask.shape, np.inf)
+    eroded: BoolImage = gap * voxel_size_mm > radius_mm
+    return eroded
+
+
+def dilate(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:
+    """Dilate by a ball."""
+    if not mask.any():
+        return mask
+    dilated: BoolImage = ndi.distance_transform_edt(~mask) * voxel_size_mm <= radius_mm
+    return dilated
+
+
+def close(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:
+    """Close gaps narrower than a ball and fill what is enclosed."""
+    pad = int(np.ceil(radius_mm / voxel_size_mm)) + 1
+    wide = ndi.binary_fill_holes(dilate(np.pad(mask, pad), radius_mm, voxel_size_mm))
+    inner = (slice(pad, -pad),) * 3
+    return erode(np.asarray(wide), radius_mm, voxel_size_mm)[inner] | mask
+
+
+def largest_piece(mask: BoolImage) -> BoolImage:
+    """Return the largest connected piece of a mask."""
+    labels, count = ndi.label(mask)
+    if count < 2:
+        return mask
+    piece: BoolImage = labels == int(np.bincount(labels.ravel())[1:].argmax()) + 1
+    return piece
+
+
+def otsu(values: FloatImage) -> float:
+    """Return the threshold that best parts values into two classes.
+
+    References
+    ----------
+    Otsu N. A threshold selection method from gray-level histograms. IEEE Trans Syst Man Cybern 1979; 9: 62-66.
+    """
+    counts, edges = np.histogram(values, 256)
+    centres = (edges[1:] + edges[:-1]) / 2
+    weight, moment = counts.cumsum(), (counts * centres).cumsum()
+    between = (moment[-1] * weight / weight[-1] - moment) ** 2 / np.maximum(weight * (weight[-1] - weight), 1)
+    return float(centres[int(between.argmax())])

@@ -1,0 +1,73 @@
+"""Where several sessions meet: pairwise rigid transforms reconciled into one midspace that prefers no session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hlhneuro.imaging.transforms import AffineTransform, mean_rigid
+
+__all__ = ["largest_group", "reconcile"]
+
+
+def largest_group(count: int, links: Mapping[tuple[int, int], AffineTransform]) -> list[int]:
+    """Return the largest set of sessions that are linked to each other, directly or through others."""
+    groups: list[set[int]] = [{n} for n in range(count)]
+    for i, j in links:
+        joined = [group for group in groups if group & {i, j}]
+        groups = [group for group in groups if not group & {i, j}] + [set().union(*joined)]
+    return sorted(max(groups, key=lambda group: (len(group), -min(group))))
+
+
+def reconcile(members: list[int], links: Mapping[tuple[int, int], AffineTransform]) -> dict[int, AffineTransform]:
+    """Return the rigid transform of each session's points to the midspace.
+
+    The midspace is where the logarithms of all these transforms sum to zero, so that every image is moved as little as
+    the others; where transforms around a loop disagree, each session moves to the mean of what its neighbours say.
+
+    Parameters
+    ----------
+    members : list of int
+        Sessions that the links connect.
+    links : mapping
+        ``links[i, j]`` maps points of session i to points of session j.
+
+    References
+    ----------
+    Reuter M, Schmansky NJ, Rosas HD, Fischl B. Within-subject template estimation for unbiased longitudinal image
+    analysis. NeuroImage 2012; 61: 1402-1418.
+    """
+    both = dict(links) | {(j, i): link.inverse() for (i, j), link in links.items()}
+    anchor = members[0]
+    placed = {anchor: AffineTransform.identity()}
+    while len(placed) < len(members):
+        i, j = next((i, j) for i, j in sorted(both) if i not in placed and j in placed and i in members)
+        placed[i] = placed[j].after(both[i, j])
+    for _ in range(200 if len(members) > 2 else 0):
+        moved = {
+            i: mean_rigid([placed[i], *(placed[j].after(both[i, j]) for j in members if (i, j) in both)])
+            for i in members
+        }
+        step = max(float(np.abs(moved[i].matrix - placed[i].matrix).max()) for i in members)
+        placed = moved
+        if step < 1e-12:
+            break
+    back = mean_rigid([placed[i] for i in members]).inverse()
+    return {i: back.after(placed[i]) for i in members}
+
+
+def loop_gap_mm(
+    members: list[int], links: Mapping[tuple[int, int], AffineTransform], points_mm: NDArray[np.float64]
+) -> float:
+    """Return how far points are from where they began after one way round all sessions; NaN without a loop."""
+    both = dict(links) | {(j, i): link.inverse() for (i, j), link in links.items()}
+    ring = [*members, members[0]]
+    if len(members) < 3 or any(step not in both for step in pairwise(ring)):
+        return float("nan")
+    around = points_mm
+    for step in pairwise(ring):
+        around = both[step].map(around)
+    return float(np.linalg.norm(around - points_mm, axis=1).mean())

@@ -1,0 +1,292 @@
+"""Finding rigid and affine transforms, and saying how good they are. The engine (greedy) ends in this module."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+from numpy.typing import NDArray
+from picsl_greedy import Greedy3D
+
+from hlhneuro.imaging.resampling import coverage, resample
+from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, mean_rigid
+from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
+
+__all__ = [
+    "Match",
+    "compare",
+    "isotropic_grid",
+    "mutual_information",
+    "register_affine",
+    "register_deformable",
+    "register_rigid",
+    "starting_transform",
+    "to_sitk",
+    "working_image",
+]
+
+BoolImage = NDArray[np.bool_]
+_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
+# One thread: the engine sums in the order of its threads, and two more gain next to nothing on working images.
+_THREADS = 1
+_ENGINE = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Match:
+    """A rigid registration that was made in both directions.
+
+    Parameters
+    ----------
+    transform : AffineTransform
+        Points of the moving image to points of the fixed one; the mean of both directions.
+    inverse_consistency_mm : float
+        Mean gap between the two directions over the fixed mask.
+    similarity : float
+        Normalised mutual information inside both masks, 1 (unrelated) to 2 (the same).
+    overlap : float
+        Dice overlap of the two masks where both images have data.
+    """
+
+    transform: AffineTransform
+    inverse_consistency_mm: float
+    similarity: float
+    overlap: float
+
+
+def isotropic_grid(grid: Grid, voxel_size_mm: float, mask: BoolImage | None = None, margin_mm: float = 0.0) -> Grid:
+    """Return the RAS+ grid of cubic voxels that holds `grid`, or the part of it in `mask` with a margin.
+
+    Voxel centres lie at multiples of the voxel size, so that the same region always gets the same grid.
+    """
+    if mask is None:
+        corners = np.array(np.meshgrid(*((-0.5, n - 0.5) for n in grid.shape))).reshape(3, -1).T
+    else:
+        used = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+        corners = np.array(np.meshgrid(*((u[0] - 0.5, u[-1] + 0.5) for u in used))).reshape(3, -1).T
+    points = AffineTransform(grid.affine).map(corners)
+    first = np.floor((points.min(axis=0) - margin_mm) / voxel_size_mm + 1e-6)
+    last = np.ceil((points.max(axis=0) + margin_mm) / voxel_size_mm - 1e-6)
+    affine = np.diag([voxel_size_mm] * 3 + [1.0])
+    affine[:3, 3] = first * voxel_size_mm
+    x, y, z = (int(n) + 1 for n in last - first)
+    return Grid((x, y, z), affine)
+
+
+def working_image(
+    volume: Volume, voxel_size_mm: float, mask: BoolImage | None = None, margin_mm: float = 0.0
+) -> Volume:
+    """Return the image on a small isotropic RAS+ grid in its own space, for registration and masks."""
+    grid = isotropic_grid(volume.grid, voxel_size_mm, mask, margin_mm)
+    data = resample(volume.data, volume.grid, grid, AffineTransform.identity(), "linear")
+    return Volume(data, grid.affine, volume.contrast, volume.steps)
+
+
+def register_rigid(
+    fixed: Volume,
+    moving: Volume,
+    fixed_mask: BoolImage,
+    moving_mask: BoolImage,
+    *,
+    start: AffineTransform | None = None,
+    iterations: str = "100x50x10",
+) -> Match:
+    """Find the rigid transform between two working images by normalised mutual information, in both directions.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        Isotropic RAS+ images of any two contrasts.
+    fixed_mask, moving_mask : bool arrays
+        The brain on each: only what lies near it counts.
+    start : AffineTransform, optional
+        Moving to fixed points, to begin from; identity if left out.
+    iterations : str
+        Steps at a quarter, half and full resolution.
+
+    Returns
+    -------
+    Match
+        `Match.transform` maps points of the moving to points of the fixed image.
+
+    References
+    ----------
+    Yushkevich PA et al. Fast automatic segmentation of hippocampal subfields and medial temporal lobe subregions in
+    3 Tesla and 7 Tesla T2-weighted MRI. Alzheimers Dement 2016; 12: P126-P127 (greedy).
+    Reuter M, Rosas HD, Fischl B. Highly accurate inverse consistent registration. NeuroImage 2010; 53: 1181-1196.
+    """
+    start = start or AffineTransform.identity()
+    forward = _linear(fixed, moving, fixed_mask, 6, start, iterations)
+    backward = _linear(moving, fixed, moving_mask, 6, start.inverse(), iterations)
+    centre = AffineTransform(fixed.affine).map(np.argwhere(fixed_mask).mean(axis=0))
+    forward, backward = forward.rigid_part(centre), backward.rigid_part(forward.inverse().map(centre))
+    transform = mean_rigid([forward, backward.inverse()])
+    points = AffineTransform(fixed.affine).map(np.argwhere(fixed_mask)[::7])
+    gap = float(np.linalg.norm(forward.inverse().map(points) - backward.map(points), axis=1).mean())
+    similarity, overlap = compare(fixed, moving, fixed_mask, moving_mask, transform)
+    return Match(transform, gap, similarity, overlap)
+
+
+def register_affine(
+    fixed: Volume,
+    moving: Volume,
+    fixed_mask: BoolImage,
+    *,
+    start: AffineTransform | None = None,
+    iterations: str = "100x50x10",
+) -> AffineTransform:
+    """Find the affine transform of moving to fixed points that maximises normalised mutual information in the mask."""
+    return _linear(fixed, moving, fixed_mask, 12, start or AffineTransform.identity(), iterations)
+
+
+def register_deformable(
+    fixed: Volume,
+    moving: Volume,
+    fixed_mask: BoolImage,
+    *,
+    start: AffineTransform,
+    iterations: str = "40x20",
+    metric: str = "NCC 2x2x2",
+    smoothing: str = "2.0vox 1.0vox",
+) -> DisplacementTransform:
+    """Find a smooth deformation on top of an affine: the transform of fixed points to moving points.
+
+    Parameters
+    ----------
+    fixed, moving : Volume
+        Isotropic RAS+ images.
+    fixed_mask : bool array
+        Where the metric counts: tissue that has no counterpart in the other image (lesions) is left out of it.
+    start : AffineTransform
+        Moving to fixed points.
+    """
+    # The engine takes no starting matrix from memory, so the moving image is put in place on this coarse grid first.
+    placed = resample(_windowed(moving, None), moving.grid, fixed.grid, start.inverse(), "linear")
+    warp = _run(
+        f"-d 3 -threads {_THREADS} -V 0 -i fix mov -gm mask -o warp -m {metric} -n {iterations} -s {smoothing}",
+        "warp",
+        fix=to_sitk(_windowed(fixed, fixed_mask), fixed.grid),
+        mov=to_sitk(placed, fixed.grid),
+        mask=to_sitk(fixed_mask, fixed.grid),
+    )
+    field = np.ascontiguousarray(np.transpose(sitk.GetArrayFromImage(warp), (2, 1, 0, 3)), dtype=np.float32)
+    field *= np.array([-1, -1, 1], dtype=np.float32)
+    return DisplacementTransform(field, fixed.grid, start.inverse())
+
+
+def starting_transform(
+    fixed: Grid, fixed_mask: BoolImage, moving: Grid, moving_mask: BoolImage, closest_overlap: float = 0.5
+) -> AffineTransform:
+    """Return where to begin: the scanner's own coordinates if the masks overlap there, else centre on centre."""
+    identity = AffineTransform.identity()
+    carried = resample(moving_mask, moving, fixed, identity, "linear") > 0.5
+    if 2 * (carried & fixed_mask).sum() > closest_overlap * (carried.sum() + fixed_mask.sum()):
+        return identity
+    centres = [
+        AffineTransform(g.affine).map(np.argwhere(m).mean(axis=0))
+        for g, m in ((fixed, fixed_mask), (moving, moving_mask))
+    ]
+    return AffineTransform.translation(centres[0] - centres[1])
+
+
+def _linear(
+    fixed: Volume, moving: Volume, fixed_mask: BoolImage, freedom: int, start: AffineTransform, iterations: str
+) -> AffineTransform:
+    # The start goes into the header of the moving image; the engine finds what is left.
+    moved = Grid(moving.grid.shape, start.matrix @ moving.affine)
+    found = _run(
+        f"-d 3 -a -dof {freedom} -threads {_THREADS} -V 0 -i fix mov -gm mask -ia-identity -o found -m NMI"
+        f" -n {iterations}",
+        "found",
+        fix=to_sitk(_windowed(fixed, fixed_mask), fixed.grid),
+        mov=to_sitk(_windowed(moving, None), moved),
+        mask=to_sitk(fixed_mask, fixed.grid),
+    )
+    # The engine's matrix is in RAS+ millimetres and maps fixed points to moving points.
+    return AffineTransform(np.asarray(found, dtype=np.float64)).inverse().after(start)
+
+
+def _run(command: str, result: str, **inputs: object) -> object:
+    engine, log = Greedy3D(), io.StringIO()
+    with _ENGINE, _quiet():
+        engine.execute(command, out=log, err=log, **inputs, **{result: None})
+        return engine[result]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the Fortran optimiser inside the engine from writing its line-search notes to the terminal."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def to_sitk(data: NDArray[np.generic], grid: Grid) -> sitk.Image:
+    """Return a SimpleITK image (LPS) of data on a RAS+ grid with orthogonal axes."""
+    values = data.astype(np.uint8) if data.dtype == bool else data.astype(np.float32)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
+    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
+    image.SetSpacing([float(s) for s in spacing])
+    image.SetDirection((_RAS_TO_LPS @ (grid.affine[:3, :3] / spacing)).ravel().tolist())
+    image.SetOrigin((_RAS_TO_LPS @ grid.affine[:3, 3]).tolist())
+    return image
+
+
+def _windowed(volume: Volume, mask: BoolImage | None) -> FloatImage:
+    """Cut the tails, so that a few bright vessels do not take most bins of the histogram."""
+    values = volume.data[mask] if mask is not None and mask.any() else volume.data[volume.data != 0]
+    if values.size == 0:
+        return volume.data
+    low, high = np.percentile(values, (0.5, 99.5))
+    clipped: FloatImage = np.clip(volume.data, low, high).astype(np.float32)
+    return clipped
+
+
+def compare(
+    fixed: Volume, moving: Volume, fixed_mask: BoolImage, moving_mask: BoolImage, transform: AffineTransform
+) -> tuple[float, float]:
+    """Return normalised mutual information and mask overlap under a transform of moving to fixed points."""
+    to_moving = transform.inverse()
+    seen = coverage(moving.grid, fixed.grid, to_moving)
+    carried = resample(moving.data, moving.grid, fixed.grid, to_moving, "linear")
+    carried_mask = resample(moving_mask, moving.grid, fixed.grid, to_moving, "linear") > 0.5
+    both = fixed_mask & carried_mask & seen
+    total = int((fixed_mask & seen).sum() + carried_mask.sum())
+    overlap = 2.0 * float(both.sum()) / total if total else 0.0
+    return mutual_information(fixed.data[both], carried[both]), overlap
+
+
+def mutual_information(a: NDArray[np.floating], b: NDArray[np.floating], bins: int = 32) -> float:
+    """Return normalised mutual information (H(a) + H(b)) / H(a, b): 1 where unrelated, 2 where one gives the other.
+
+    The bins hold equal numbers of voxels, so that the scale of the intensities does not matter.
+
+    References
+    ----------
+    Studholme C, Hill DLG, Hawkes DJ. An overlap invariant entropy measure of 3D medical image alignment.
+    Pattern Recognition 1999; 32: 71-86.
+    """
+    if a.size < bins * bins:
+        return 1.0
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    codes = [np.searchsorted(np.quantile(values, edges), values) for values in (a, b)]
+    joint = np.bincount(codes[0] * bins + codes[1], minlength=bins * bins).reshape(bins, bins) / a.size
+
+    def entropy(p: NDArray[np.float64]) -> float:
+        return float(-(p[p > 0] * np.log(p[p > 0])).sum())
+
+    together = entropy(joint)
+    return (entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1))) / together if together else 2.0
