@@ -1,1 +1,33 @@
 """From comparable images to what changed."""
+
+from hlhneuro.lesions.change import ChangeCode, IntervalChange, LesionChange, measure_change
+from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions, segment_lesions
+from hlhneuro.lesions.signs import lesion_findings
+from hlhneuro.lesions.territories import (
+    Territory,
+    asymmetry_index,
+    territories,
+    territory_labels,
+    territory_load,
+    territory_table,
+)
+from hlhneuro.lesions.tissues import TissueModel, fit_tissues
+
+__all__ = [
+    "ChangeCode",
+    "IntervalChange",
+    "LesionChange",
+    "LesionSeries",
+    "SessionLesions",
+    "Territory",
+    "TissueModel",
+    "asymmetry_index",
+    "fit_tissues",
+    "lesion_findings",
+    "measure_change",
+    "segment_lesions",
+    "territories",
+    "territory_labels",
+    "territory_load",
+    "territory_table",
+]

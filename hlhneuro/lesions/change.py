@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -10,10 +11,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hlhneuro.imaging.alignment import AlignedSeries
-from hlhneuro.lesions.segmentation import LesionSeries
+from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions
+from hlhneuro.lesions.territories import territories, territory_load
+from hlhneuro.lesions.tracking import Tracks, lesion_status, track_lesions
+from hlhneuro.lesions.uncertainty import surface_sds_ml
 from hlhneuro.settings import ChangeSettings
 
-__all__ = ["ChangeCode", "IntervalChange", "LesionChange", "measure_change"]
+__all__ = ["ChangeCode", "IntervalChange", "LesionChange", "change_codes", "measure_change"]
+
+LESION_COLUMNS = (
+    "lesion", "session", "territory", "side", "volume_ml", "volume_sd_ml", "status", "x_mm", "y_mm", "z_mm",
+)  # fmt: skip
+TERRITORY_COLUMNS = (
+    "session", "territory", "side", "territory_ml", "load_ml", "load_fraction", "lesions", "affected",
+)  # fmt: skip
 
 
 class ChangeCode(IntEnum):
@@ -68,8 +79,9 @@ class LesionChange:
         Lesion identity per voxel on the subject grid, the same number for the same lesion at every session.
     lesions : DataFrame
         One row per lesion and session: ``lesion, session, territory, side, volume_ml, volume_sd_ml, status``
-        (new, enlarged, stable, shrunk, resolved, merged, split, or ``first`` at the first session), ``x_mm, y_mm, z_mm``
-        (centroid in subject space, RAS+).
+        (new, enlarged, stable, shrunk, resolved, merged, split, or ``first`` at the first session),
+        ``x_mm, y_mm, z_mm`` (centroid in subject space, RAS+). A lesion has no row at a session before it was seen or
+        after the one at which it had resolved.
     territories : DataFrame
         One row per session and territory: ``session, territory, side, territory_ml, load_ml, load_fraction,
         lesions, affected``.
@@ -82,5 +94,129 @@ class LesionChange:
 
 
 def measure_change(series: AlignedSeries, lesions: LesionSeries, settings: ChangeSettings) -> LesionChange:
-    """Measure change between consecutive sessions, track lesions and sum load by territory."""
-    raise NotImplementedError
+    """Measure change between consecutive sessions, track lesions and sum load by territory.
+
+    Notes
+    -----
+    The masks of `segment_lesions` differ between sessions only where the images differ beyond noise, so the codes are
+    what the masks say: masks, codes and lesion table cannot contradict each other. Exchanging two sessions exchanges
+    new with resolved and enlarged with shrunk, and nothing else.
+    """
+    sessions = lesions.sessions
+    tracks = track_lesions([session.mask for session in sessions])
+    voxel_ml = lesions.grid.voxel_volume_ml
+    intervals = tuple(
+        _interval(sessions[i], sessions[i + 1], tracks, i, voxel_ml, settings) for i in range(len(sessions) - 1)
+    )
+    identities = {s.label: image for s, image in zip(sessions, tracks.identities, strict=True)}
+    loads = []
+    for session in sessions:
+        table = territory_load(lesions.territories, identities[session.label], voxel_ml, settings.affected_ml)
+        table.insert(0, "session", session.label)
+        loads.append(table)
+    by_territory = pd.concat(loads, ignore_index=True) if loads else pd.DataFrame(columns=list(TERRITORY_COLUMNS))
+    return LesionChange(intervals, identities, _lesion_table(series, lesions, tracks, settings), by_territory)
+
+
+def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.uint8]:
+    """Code each voxel of two identity maps with `ChangeCode`."""
+    size = int(max(before.max(initial=0), after.max(initial=0))) + 1
+    was = np.bincount(before.ravel(), minlength=size) > 0
+    is_now = np.bincount(after.ravel(), minlength=size) > 0
+    codes = np.zeros(before.shape, np.uint8)
+    codes[(before > 0) & (after > 0)] = ChangeCode.STABLE
+    gained, lost = (after > 0) & (before == 0), (before > 0) & (after == 0)
+    codes[gained] = np.where(was[after[gained]], ChangeCode.ENLARGED, ChangeCode.NEW)
+    codes[lost] = np.where(is_now[before[lost]], ChangeCode.SHRUNK, ChangeCode.RESOLVED)
+    return codes
+
+
+def _interval(
+    before: SessionLesions, after: SessionLesions, tracks: Tracks, i: int, voxel_ml: float, settings: ChangeSettings
+) -> IntervalChange:
+    codes = change_codes(tracks.identities[i], tracks.identities[i + 1])
+    ml = {code: float((codes == code).sum() * voxel_ml) for code in ChangeCode}
+    net_sd_ml = math.hypot(before.volume_sd_ml, after.volume_sd_ml)
+    return IntervalChange(
+        before=before.label,
+        after=after.label,
+        codes=codes,
+        new_ml=ml[ChangeCode.NEW],
+        enlarged_ml=ml[ChangeCode.ENLARGED],
+        stable_ml=ml[ChangeCode.STABLE],
+        shrunk_ml=ml[ChangeCode.SHRUNK],
+        resolved_ml=ml[ChangeCode.RESOLVED],
+        net_ml=after.volume_ml - before.volume_ml,
+        net_sd_ml=net_sd_ml,
+        smallest_real_change_ml=settings.coverage_factor * net_sd_ml,
+    )
+
+
+def _lesion_table(
+    series: AlignedSeries, lesions: LesionSeries, tracks: Tracks, settings: ChangeSettings
+) -> pd.DataFrame:
+    names = {t.label: t for t in territories()}
+    voxel_ml = lesions.grid.voxel_volume_ml
+    home = _home(lesions.territories, tracks)
+    positions = [_centroids(image, tracks.count, lesions.grid.affine) for image in tracks.identities]
+    aligned = [series.session(s.label) for s in lesions.sessions]
+    sds = [
+        surface_sds_ml(image, tracks.count, session, lesions.grid)
+        for image, session in zip(tracks.identities, aligned, strict=True)
+    ]
+    rows = []
+    for lesion in range(1, tracks.count + 1):
+        territory = names.get(home[lesion])
+        for i, session in enumerate(lesions.sessions):
+            now, earlier = tracks.voxels[i][lesion], tracks.voxels[i - 1][lesion] if i else 0
+            if not now and not earlier:
+                continue
+            status = (
+                "first"
+                if i == 0
+                else lesion_status(
+                    earlier * voxel_ml,
+                    now * voxel_ml,
+                    sds[i - 1][lesion],
+                    sds[i][lesion],
+                    int(tracks.parts[i - 1][lesion]),
+                    int(tracks.parts[i][lesion]),
+                    settings.coverage_factor,
+                )
+            )
+            place = positions[i if now else i - 1][lesion]
+            rows.append(
+                (
+                    lesion,
+                    session.label,
+                    territory.name if territory else "unassigned",
+                    territory.side if territory else "",
+                    float(now * voxel_ml),
+                    float(sds[i][lesion]),
+                    status,
+                    *(float(value) for value in place),
+                )
+            )
+    return pd.DataFrame(rows, columns=list(LESION_COLUMNS))
+
+
+def _home(labels: NDArray[np.int16], tracks: Tracks) -> NDArray[np.int64]:
+    """Territory that holds most of each lesion over all sessions (of equals the lower label); 0 if none does."""
+    size = max(t.label for t in territories()) + 1
+    votes = np.zeros((tracks.count + 1, size), np.int64)
+    for image in tracks.identities:
+        inside = image > 0
+        np.add.at(votes, (image[inside], labels[inside]), 1)
+    votes[:, 0] = 0
+    best: NDArray[np.int64] = votes.argmax(axis=1)
+    return best
+
+
+def _centroids(image: NDArray[np.int32], count: int, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Centre of each lesion in subject space, RAS+ millimetres; shape (count + 1, 3)."""
+    index = np.argwhere(image)
+    number = image[tuple(index.T)]
+    size = np.maximum(np.bincount(number, minlength=count + 1), 1)
+    sums = [np.bincount(number, weights=index[:, axis], minlength=count + 1) for axis in range(3)]
+    centres: NDArray[np.float64] = (np.stack(sums, axis=1) / size[:, None]) @ affine[:3, :3].T + affine[:3, 3]
+    return centres

@@ -7,9 +7,25 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.special import logsumexp
+from scipy.stats import norm
 
-from hlhneuro.imaging.alignment import AlignedSeries, BoolImage
+from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
+from hlhneuro.lesions.anatomy import false_positive_places
+from hlhneuro.lesions.differences import changed_voxels
+from hlhneuro.lesions.evidence import Null, empirical_null, grow, local_fdr, smoothed
+from hlhneuro.lesions.territories import territory_labels
+from hlhneuro.lesions.tissues import (
+    TISSUES,
+    TissueModel,
+    TissueSample,
+    blurred_priors,
+    fit_tissues,
+    order_free_sum,
+)
+from hlhneuro.lesions.uncertainty import volume_sd_ml
 from hlhneuro.settings import LesionSettings
 
 __all__ = ["LesionSeries", "SessionLesions", "segment_lesions"]
@@ -81,5 +97,222 @@ def segment_lesions(
     ----------
     ages_years : mapping of session label to age
         Under 24 months the confidence is reduced; an unknown age is said in the reason.
+
+    Returns
+    -------
+    LesionSeries
+        Sessions that hold neither FLAIR nor T2w are in `not_assessable`.
+
+    Notes
+    -----
+    A voxel is compared with the tissues that the template allows at that place (tail of their mixture); the smoothed
+    z map is judged against its own empirical null (Efron 2004), so the operating point comes from the image and not
+    from training cases. Where two sessions do not differ beyond noise their evidence is pooled, so that masks differ
+    only where the images do. `volume_sd_ml` is the repeatability of the volume, not its agreement with a reader.
     """
-    raise NotImplementedError
+    parts = {session.label: _usable(series, session, settings) for session in series.sessions}
+    not_assessable = {label: part for label, part in parts.items() if isinstance(part, str)}
+    sessions = [s for s in series.sessions if s.label not in not_assessable]
+    territories = territory_labels(series)
+    if not sessions:
+        return LesionSeries(series.grid, (), dict(series.template_maps), territories, not_assessable)
+    contrasts = {label: part for label, part in parts.items() if not isinstance(part, str)}
+    inside = {s.label: _inside(series, s, contrasts[s.label]) for s in sessions}
+    priors = blurred_priors(series.template_maps, settings.prior_blur_mm / _voxel_mm(series.grid), settings.prior_floor)
+    model = fit_tissues([_sample(s, contrasts[s.label], inside[s.label], priors, settings) for s in sessions], settings)
+    tissue = _pooled_tissue(series, sessions, contrasts, inside, model, priors)
+    evidence = [
+        _evidence(s, contrasts[s.label], inside[s.label], model, priors, series.grid, settings) for s in sessions
+    ]
+    pooled = _pool(series, sessions, [inside[s.label] for s in sessions], evidence, tissue, settings)
+    excluded = false_positive_places(series.grid, series.brain_mask, tissue, settings)
+    null, masks = _masks(series, pooled, [inside[s.label] & ~excluded for s in sessions], settings)
+    union = np.logical_or.reduce(masks)
+    tissue_maps = {name: np.where(union, np.float32(0), image) for name, image in zip(TISSUES, tissue, strict=True)}
+    results = []
+    for session, z, mask in zip(sessions, pooled, masks, strict=True):
+        probability = np.where(inside[session.label] & ~excluded, null.probability(z), np.float32(0))
+        probability = np.asarray(np.where(mask, np.maximum(probability, 0.5), probability), np.float32)
+        confidence, reason = _confidence(contrasts[session.label], ages_years.get(session.label), session, settings)
+        results.append(
+            SessionLesions(
+                label=session.label,
+                probability=probability,
+                mask=mask,
+                volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
+                volume_sd_ml=volume_sd_ml(mask, z, null.threshold, session, series.grid, settings),
+                contrasts=contrasts[session.label],
+                confidence=confidence,
+                reason=reason,
+            )
+        )
+    return LesionSeries(series.grid, tuple(results), tissue_maps, territories, not_assessable)
+
+
+def _voxel_mm(grid: Grid) -> float:
+    return float(np.mean(grid.voxel_size_mm))
+
+
+def _usable(series: AlignedSeries, session: AlignedSession, settings: LesionSettings) -> tuple[str, ...] | str:
+    """Return the contrasts to segment on (the brightest witness first), or why there are none."""
+    brain = series.brain_mask
+    covered = {
+        contrast: float(session.coverage[contrast][brain].mean()) if contrast in session.coverage else 1.0
+        for contrast in ("FLAIR", "T2w", "T1w")
+        if contrast in session.volumes
+    }
+    usable = tuple(c for c, share in covered.items() if share >= settings.minimum_coverage)
+    if usable[:1] in (("FLAIR",), ("T2w",)):
+        return usable
+    if not covered:
+        return "no FLAIR, T2w or T1w image of this session is usable; acquire a FLAIR"
+    thin = ", ".join(f"{c} covers {share:.0%} of the brain" for c, share in covered.items() if c not in usable)
+    if thin:
+        return f"{thin}: too little to segment lesions; a FLAIR or T2w of the whole brain would supply it"
+    return "T1w alone does not show most lesions (they are isointense or faintly dark); a FLAIR or T2w would supply it"
+
+
+def _inside(series: AlignedSeries, session: AlignedSession, contrasts: tuple[str, ...]) -> BoolImage:
+    inside = series.brain_mask.copy()
+    for contrast in contrasts:
+        if contrast in session.coverage:
+            inside &= session.coverage[contrast]
+    return inside
+
+
+def _intensities(session: AlignedSession, contrasts: tuple[str, ...], inside: BoolImage) -> NDArray[np.float64]:
+    return np.stack([session.volumes[c].data[inside] for c in contrasts], axis=1).astype(np.float64)
+
+
+def _noise(session: AlignedSession, contrasts: tuple[str, ...]) -> NDArray[np.float64]:
+    return np.array([max(session.noise_sd[c], 1e-4) for c in contrasts])
+
+
+def _sample(
+    session: AlignedSession,
+    contrasts: tuple[str, ...],
+    inside: BoolImage,
+    priors: list[FloatImage],
+    settings: LesionSettings,
+) -> TissueSample:
+    every = slice(None, None, max(1, int(inside.sum()) // settings.em_voxels))
+    prior = np.stack([p[inside][every] for p in priors], axis=1).astype(np.float64)
+    values = _intensities(session, contrasts, inside)[every]
+    return TissueSample(contrasts, values, prior, _noise(session, contrasts))
+
+
+def _pooled_tissue(
+    series: AlignedSeries,
+    sessions: list[AlignedSession],
+    contrasts: Mapping[str, tuple[str, ...]],
+    inside: Mapping[str, BoolImage],
+    model: TissueModel,
+    priors: list[FloatImage],
+) -> list[FloatImage]:
+    """Tissue probability from the prior and the mean log density over sessions: anatomy is the same at every visit."""
+    terms, counts = [], np.zeros(series.grid.shape, np.float32)
+    for session in sessions:
+        here = inside[session.label]
+        names = contrasts[session.label]
+        density, _ = model.log_densities(_intensities(session, names, here), names, _noise(session, names))
+        full = np.zeros((*series.grid.shape, len(TISSUES)), np.float32)
+        full[here] = density - logsumexp(density, axis=1, keepdims=True)
+        terms.append(full)
+        counts += here
+    joint = order_free_sum(terms) / np.maximum(counts, 1)[..., None] + np.log(np.stack(priors, axis=-1))
+    joint = np.exp(joint - joint.max(axis=-1, keepdims=True))
+    joint /= joint.sum(axis=-1, keepdims=True)
+    return [np.asarray(np.where(series.brain_mask, joint[..., k], 0), np.float32) for k in range(len(TISSUES))]
+
+
+def _evidence(
+    session: AlignedSession,
+    contrasts: tuple[str, ...],
+    inside: BoolImage,
+    model: TissueModel,
+    priors: list[FloatImage],
+    grid: Grid,
+    settings: LesionSettings,
+) -> FloatImage:
+    """Standardised z: how much brighter than every tissue that may be here (FLAIR; T2w where there is no FLAIR)."""
+    z = _upper_tail(session, contrasts[0], inside, model, priors)
+    if contrasts[:2] == ("FLAIR", "T2w"):  # a lesion is bright on both: flow and fat are not
+        z = np.minimum(z, _upper_tail(session, "T2w", inside, model, priors) + settings.fluid_gate_sd)
+    full = np.zeros(grid.shape, np.float32)
+    full[inside] = z
+    full = smoothed(full, inside, settings.context_mm / _voxel_mm(grid))
+    centre, scale = empirical_null(full[inside])
+    return np.asarray(np.where(inside, (full - np.float32(centre)) / np.float32(scale), 0), np.float32)
+
+
+def _upper_tail(
+    session: AlignedSession, contrast: str, inside: BoolImage, model: TissueModel, priors: list[FloatImage]
+) -> NDArray[np.float64]:
+    """Return the normal score of each intensity in the mixture of the tissues the prior allows at that voxel."""
+    values = session.volumes[contrast].data[inside].astype(np.float64)
+    column = model.contrasts.index(contrast)
+    tail = np.zeros_like(values)
+    for k in range(len(TISSUES)):
+        sd = np.sqrt(model.spread[k, column, column] + session.noise_sd[contrast] ** 2)
+        tail += priors[k][inside] * norm.sf(values, model.means[k, column], sd)
+    score: NDArray[np.float64] = norm.isf(np.clip(tail, 1e-12, 1 - 1e-12))
+    return score
+
+
+def _pool(
+    series: AlignedSeries,
+    sessions: list[AlignedSession],
+    inside: list[BoolImage],
+    evidence: list[FloatImage],
+    tissue: list[FloatImage],
+    settings: LesionSettings,
+) -> list[FloatImage]:
+    """Mean evidence of the sessions that do not differ beyond noise at a voxel; alone where they do."""
+    kind = np.argmax(np.stack(tissue), axis=0).astype(np.uint8)
+    same = {(i, i): inside[i] for i in range(len(sessions))}
+    for i in range(len(sessions)):
+        for j in range(i):
+            both = inside[i] & inside[j]
+            _, changed = changed_voxels(sessions[j], sessions[i], both, kind, series.grid, settings)
+            same[i, j] = same[j, i] = both & ~changed
+    pooled = []
+    for i in range(len(sessions)):
+        terms = [np.where(same[i, j], evidence[j], np.float32(0)) for j in range(len(sessions))]
+        count = np.sum([same[i, j] for j in range(len(sessions))], axis=0)
+        pooled.append(np.asarray(order_free_sum(terms) / np.maximum(count, 1), np.float32))
+    return pooled
+
+
+def _masks(
+    series: AlignedSeries, pooled: list[FloatImage], allowed: list[BoolImage], settings: LesionSettings
+) -> tuple[Null, list[BoolImage]]:
+    """Judge all sessions with one operating point; drop what is smaller than a lesion at every session."""
+    values = np.concatenate([z[a] for z, a in zip(pooled, allowed, strict=True)])
+    resel = (2 * np.sqrt(np.pi) * settings.context_mm / _voxel_mm(series.grid)) ** 3
+    null = local_fdr(values, resel, settings.local_fdr, settings.family_wise_error, two_sided=False)
+    masks = [grow(np.where(a, z, np.float32(0)), null) for z, a in zip(pooled, allowed, strict=True)]
+    labels, count = ndimage.label(np.logical_or.reduce(masks), structure=np.ones((3, 3, 3)))
+    smallest = settings.minimum_lesion_ml / series.grid.voxel_volume_ml
+    sizes = np.max([np.bincount(labels[m], minlength=count + 1) for m in masks], axis=0)
+    keep = sizes >= smallest
+    keep[0] = False
+    return null, [m & keep[labels] for m in masks]
+
+
+def _confidence(
+    contrasts: tuple[str, ...], age_years: float | None, session: AlignedSession, settings: LesionSettings
+) -> tuple[str, str]:
+    doubts = []
+    if contrasts[0] != "FLAIR":
+        doubts.append("no FLAIR: lesions beside fluid cannot be told from it on T2w")
+    if age_years is None:
+        doubts.append("age unknown: below 24 months immature myelin looks like a lesion")
+    elif age_years < settings.young_years:
+        doubts.append(f"age {age_years:.1f} years: immature myelin is bright on T2w and FLAIR before 24 months")
+    if contrasts == ("FLAIR",):
+        doubts.append("FLAIR alone: no second contrast confirms a bright spot")
+    if session.problems:
+        doubts.append("; ".join(session.problems))
+    if doubts:
+        return "reduced", "; ".join(doubts)
+    return "full", f"rests on {', '.join(contrasts)}"
