@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
 from hlhneuro.report.results import StageStatus, SubjectResults
-from hlhneuro.report.words import age_text, days_between, join_words, plural, quantity, sentence
+from hlhneuro.report.words import age_text, days_between, join_words, plural, quantity, sentence, sessions_text
 
 __all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "assess"]
 
@@ -183,12 +184,17 @@ def assess(
     imaging_findings, spectral_findings : sequence of Finding
         Answers of the lesion and of the spectroscopy stages, in the order in which they are shown.
     """
-    own = [*_study_findings(results), *_missing_parts(results)]
-    told = {(f.reason, f.sessions if f.scope != "subject" else ()) for f in (*imaging_findings, *spectral_findings, *own)}
-    own += [finding for finding in _failed_stages(results) if (finding.reason, finding.sessions) not in told]
+    missing = _missing_parts(results)
+    parts: dict[str, list[Finding]] = {
+        "imaging": [*imaging_findings, *missing["imaging"]],
+        "spectra": [*spectral_findings, *missing["spectra"]],
+        "study": _study_findings(results),
+    }
+    told = {(f.reason, f.sessions if f.scope != "subject" else ()) for own in parts.values() for f in own}
+    parts["study"] += [f for f in _failed_stages(results) if (f.reason, f.sessions) not in told]
     order = {session.label: place for place, session in enumerate(results.subject.sessions)}
-    imaging = sorted(imaging_findings, key=lambda finding: _scope_order(finding, order))
-    findings = (*imaging, *spectral_findings, *own)
+    parts["imaging"].sort(key=lambda finding: _scope_order(finding, order))
+    findings = tuple(finding for own in parts.values() for finding in own)
     return Findings(
         subject=results.subject.label,
         sex=results.subject.sex,
@@ -196,7 +202,7 @@ def assess(
         intervals=_intervals(results),
         summary=_summary(results, findings),
         findings=findings,
-        kinds=(*["imaging"] * len(imaging), *["spectra"] * len(spectral_findings), *["study"] * len(own)),
+        kinds=tuple(kind for kind, own in parts.items() for _ in own),
         not_done=tuple(dict.fromkeys(status for status in results.statuses if status.state in TROUBLE)),
         settings=results.settings.to_dict(),
         version=results.version,
@@ -229,7 +235,7 @@ def _intervals(results: SubjectResults) -> tuple[IntervalFacts, ...]:
     sessions = results.subject.sessions
     return tuple(
         IntervalFacts(before.label, after.label, days_between(before.date, after.date))
-        for before, after in zip(sessions[:-1], sessions[1:], strict=True)
+        for before, after in pairwise(sessions)
     )
 
 
@@ -261,7 +267,7 @@ def _study_findings(results: SubjectResults) -> list[Finding]:
     return found
 
 
-def _missing_parts(results: SubjectResults) -> list[Finding]:
+def _missing_parts(results: SubjectResults) -> dict[str, list[Finding]]:
     """Say of every large part of the account that is missing why it is."""
     labels = tuple(session.label for session in results.subject.sessions)
     told = {status.stage: status.reason for status in results.statuses if status.state in TROUBLE and status.reason}
@@ -269,27 +275,27 @@ def _missing_parts(results: SubjectResults) -> list[Finding]:
     def missing(code: str, question: str, reason: str) -> Finding:
         return Finding(code, question, Answer.NOT_ASSESSABLE, reason, "subject", labels)
 
-    found = []
+    found: dict[str, list[Finding]] = {"imaging": [], "spectra": []}
     before = told.get("prepare") or told.get("read") or "no image could be used"
     if results.aligned is None:
         reason = told.get("align") or before
-        found.append(missing("alignment", "Can the sessions be compared in one space", reason))
+        found["imaging"].append(missing("alignment", "Can the sessions be compared in one space", reason))
     if results.lesions is None:
         reason = told.get("lesions") or ("the images could not be aligned" if results.aligned is None else "not run")
-        found.append(missing("lesions", "Are there lesions in the brain", reason))
+        found["imaging"].append(missing("lesions", "Are there lesions in the brain", reason))
     if results.change is None or not results.change.intervals:
         if len(labels) < 2:
             reason = "one session only; a second one would show change"
         else:
             reason = told.get("change") or "lesions could be assessed in fewer than two sessions"
-        found.append(missing("lesion_change", "Did the lesions change between sessions", reason))
+        found["imaging"].append(missing("lesion_change", "Did the lesions change between sessions", reason))
     if not any(spectrum.fit is not None for spectrum in results.spectra):
         reason = (
             "no spectrum could be fitted: " + "; ".join(dict.fromkeys(s.reason for s in results.spectra if s.reason))
             if results.spectra
             else told.get("spectra") or "no spectrum was acquired"
         )
-        found.append(missing("spectra", "Is the metabolism of the tissue abnormal", reason))
+        found["spectra"].append(missing("spectra", "Is the metabolism of the tissue abnormal", reason))
     return found
 
 
@@ -312,10 +318,13 @@ def _summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str,
         f"{counts[Answer.ABSENT]} absent and {counts[Answer.NOT_ASSESSABLE]} not assessable."
     )
     limit = results.settings.report.summary_findings
-    present = [finding for finding in findings if finding.answer is Answer.PRESENT and finding.code != "follow_up"]
-    sentences += [sentence(f"Present: {_in_words(finding)}") for finding in present[:limit]]
+    present: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        if finding.answer is Answer.PRESENT and finding.code != "follow_up":
+            present.setdefault((finding.label, finding.subject_of), []).append(finding)
+    sentences += [sentence(f"Present: {_in_words(same)}") for same in list(present.values())[:limit]]
     if len(present) > limit:
-        sentences.append(f"{plural(len(present) - limit, 'further present finding')} stand in the table.")
+        sentences.append(f"{plural(len(present) - limit, 'further present finding')} in the table below.")
     unknown = list(dict.fromkeys(f.label for f in findings if f.answer is Answer.NOT_ASSESSABLE))
     if unknown:
         more = [f"{len(unknown) - limit} more"] if len(unknown) > limit else []
@@ -339,13 +348,14 @@ def _who_and_when(results: SubjectResults) -> str:
     )
 
 
-def _in_words(finding: Finding) -> str:
-    parts = [finding.label.rstrip(".?")]
-    if finding.subject_of:
-        parts.append(f"({finding.subject_of})")
-    if finding.sessions and finding.scope != "subject":
-        parts.append("in " + join_words(f"ses-{label}" for label in finding.sessions))
-    text = " ".join(parts)
-    if finding.value is not None:
-        text += f": {quantity(finding.value, finding.standard_uncertainty, finding.unit)}"
-    return text
+def _in_words(same: Sequence[Finding]) -> str:
+    """Write findings that answer the same question of the same thing as one sentence."""
+    first = same[0]
+    text = first.label.rstrip(".?") + (f" ({first.subject_of})" if first.subject_of else "")
+    places = []
+    for finding in same:
+        value = "" if finding.value is None else quantity(finding.value, finding.standard_uncertainty, finding.unit)
+        where = sessions_text(finding.sessions, finding.scope) if finding.scope != "subject" else ""
+        places.append(f"{value} ({where})" if value and where else value or where)
+    places = [place for place in places if place]
+    return f"{text}: {join_words(places)}" if places else text

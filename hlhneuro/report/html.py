@@ -13,10 +13,11 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from hlhneuro.report.cohort_view import cohort_view
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
-from hlhneuro.report.views import cohort_view, subject_view
+from hlhneuro.report.views import subject_view
 from hlhneuro.report.words import age_text, quantity, sentence
 from hlhneuro.settings import ReportSettings
 from hlhneuro.study.derivatives import write_text

@@ -49,7 +49,7 @@ def methods_of(results: SubjectResults) -> Methods:
 
 
 def _what_ran(results: SubjectResults) -> set[str]:
-    """Return the conditions that hold: stages with a result, and the names of the steps that images and spectra record."""
+    """Return the conditions that hold: stages with a result, and recorded processing steps."""
     ran: set[str] = set()
     if results.aligned is not None:
         ran.add("aligned")

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.report import figures
-from hlhneuro.report.findings import TROUBLE, Findings
+from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.results import SubjectResults
-from hlhneuro.report.words import age_text, days_between, join_words, number, plural, quantity, session_of
-from hlhneuro.spectroscopy.results import SpectrumResult
+from hlhneuro.report.spectrum_view import spectrum_view
+from hlhneuro.report.words import (
+    age_text,
+    days_between,
+    join_words,
+    number,
+    plural,
+    quantity,
+    session_of,
+    sessions_text,
+)
 
-__all__ = ["cohort_view", "subject_view"]
+__all__ = ["subject_view"]
 
 Row = dict[str, Any]
 KINDS = (("imaging", "Imaging"), ("spectra", "Spectra"), ("study", "Study and processing"))
 ANSWER_ORDER = list(Answer)
-MAIN_METABOLITES = ("tNAA", "tCr", "tCho", "mI", "Glx", "Lac")
 
 
 def subject_view(results: SubjectResults, findings: Findings, gallery: Gallery) -> Row:
@@ -51,7 +58,7 @@ def subject_view(results: SubjectResults, findings: Findings, gallery: Gallery) 
             "Lesion volume by territory, side and session. Columns name the patient's own left and right.",
             "Table of lesion volumes by territory and session; the same numbers are in the territories table file.",
         ),
-        "spectra": [_spectrum(results, spectrum, gallery) for spectrum in results.spectra],
+        "spectra": [spectrum_view(results, spectrum, gallery) for spectrum in results.spectra],
         "registration": _registration(results, gallery),
         "problems": _problems(results),
         "not_done": findings.not_done,
@@ -111,7 +118,7 @@ def _findings(findings: Findings) -> list[Row]:
 
 def _finding(finding: Finding) -> Row:
     where = [finding.subject_of] if finding.subject_of else []
-    where += [join_words(f"ses-{label}" for label in finding.sessions)] if finding.scope != "subject" else []
+    where += [sessions_text(finding.sessions, finding.scope)] if finding.scope != "subject" else []
     value = "" if finding.value is None else quantity(finding.value, finding.standard_uncertainty, finding.unit)
     limit = "" if finding.threshold is None else f"compared with {quantity(finding.threshold, None, finding.unit)}"
     return {
@@ -127,7 +134,8 @@ def _finding(finding: Finding) -> Row:
 
 def _timeline_alt(results: SubjectResults) -> str:
     loads = [f"ses-{row['label']} {row['load']}" for row in _loads(results) if row["assessed"]]
-    return f"Course over time. Lesion load: {', '.join(loads) or 'not assessable'}. The tables below hold the same numbers."
+    told = ", ".join(loads) or "not assessable"
+    return f"Course over time. Lesion load: {told}. The tables below hold the same numbers."
 
 
 def _loads(results: SubjectResults) -> list[Row]:
@@ -153,7 +161,7 @@ def _intervals(results: SubjectResults) -> list[Row]:
         before, after = (session_of(results, label) for label in (interval.before, interval.after))
         days = days_between(before.date if before else None, after.date if after else None)
         within = abs(interval.net_ml) <= interval.smallest_real_change_ml
-        row: Row = {name: f"{getattr(interval, f'{name}_ml'):.1f}" for name in figures_kinds()}
+        row: Row = {name: f"{getattr(interval, f'{name}_ml'):.1f}" for name in change_kinds()}
         row |= {
             "name": f"ses-{interval.before} to ses-{interval.after}",
             "days": "n/a" if days is None else f"{days}",
@@ -165,7 +173,7 @@ def _intervals(results: SubjectResults) -> list[Row]:
     return rows
 
 
-def figures_kinds() -> tuple[str, ...]:
+def change_kinds() -> tuple[str, ...]:
     """Return the kinds of change in the order in which tables show them."""
     return ("new", "enlarged", "stable", "shrunk", "resolved")
 
@@ -219,82 +227,11 @@ def _changes(results: SubjectResults, gallery: Gallery) -> list[Shown]:
             lambda interval=interval: figures.change_panels(results, interval),  # type: ignore[misc]
             f"Change from ses-{interval.before} to ses-{interval.after}.",
             f"Change map from ses-{interval.before} to ses-{interval.after}: "
-            + ", ".join(f"{kind} {getattr(interval, f'{kind}_ml'):.1f} ml" for kind in figures_kinds())
+            + ", ".join(f"{kind} {getattr(interval, f'{kind}_ml'):.1f} ml" for kind in change_kinds())
             + ".",
         )
         for interval in (results.change.intervals if results.change else ())
     ]
-
-
-def _spectrum(results: SubjectResults, spectrum: SpectrumResult, gallery: Gallery) -> Row:
-    title = f"ses-{spectrum.session}, {spectrum.name}"
-    echo = f"TE {spectrum.echo_time_s * 1000:.0f}\u00a0ms" if spectrum.echo_time_s is not None else "echo time unknown"
-    water = "with water reference" if spectrum.water_reference else "no water reference"
-    head = ", ".join((spectrum.sequence.upper() if spectrum.sequence else "sequence unknown", echo, water))
-    row: Row = {"title": title, "head": head, "reason": spectrum.reason, "figure": None, "main": [], "more": []}
-    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "location": None}
-    if spectrum.voxel is not None:
-        row["location"] = gallery.image(
-            lambda: figures.voxel_location(results, spectrum),
-            "Voxel on the anatomy of its session.",
-            f"Three planes through the centre of the voxel of {title}. {_voxel(spectrum)}",
-        )
-    if spectrum.fit is None:
-        return row
-    fit = spectrum.fit
-    table = [_metabolite(found) for found in fit.concentrations.to_dict(orient="records")]
-    row["main"] = [found for found in table if found["name"] in MAIN_METABOLITES]
-    row["more"] = [found for found in table if found["name"] not in MAIN_METABOLITES]
-    row["verdict"] = str(fit.quality.get("verdict", "not judged"))
-    row["quality"] = _quality(fit.quality)
-    ratios = ", ".join(f"{found['name']}/tCr {found['ratio']}" for found in row["main"] if found["name"] != "tCr")
-    row["figure"] = gallery.vector(
-        lambda: figures.spectrum_fit(fit, f"{title} · {head}"),
-        "From top: residual; data with fit and baseline; the largest components.",
-        f"Spectrum of {title} with its fit. {ratios}. Fit judged {row['verdict']}.",
-    )
-    return row
-
-
-def _metabolite(found: Mapping[Any, Any]) -> Row:
-    detected = found.get("detected")
-    crlb = found.get("crlb_percent")
-    return {
-        "name": str(found["metabolite"]),
-        "concentration": quantity(found["concentration"], found["sd"], str(found["unit"] or "")),
-        "crlb": f"{crlb:.0f}\u00a0%" if crlb is not None and pd.notna(crlb) and crlb < 1000 else "over 999\u00a0%",
-        "ratio": quantity(found["ratio_to_tcr"], found["ratio_sd"]),
-        "detected": "n/a" if detected is None or pd.isna(detected) else "yes" if detected else "no",
-    }
-
-
-def _quality(quality: Mapping[str, object]) -> list[str]:
-    parts = (("SNR", "snr", ""), ("linewidth", "linewidth_hz", "Hz"), ("linewidth", "linewidth_ppm", "ppm"))
-    parts += (("shift", "shift_ppm", "ppm"), ("residual over noise", "residual_ratio", ""))
-    texts = []
-    for name, key, unit in parts:
-        value = quality.get(key)
-        if isinstance(value, int | float):
-            texts.append(f"{name} {quantity(float(value), None, unit)}")
-    reasons = quality.get("reasons")
-    if reasons:
-        texts.append("; ".join(map(str, reasons)) if isinstance(reasons, list | tuple) else str(reasons))
-    return texts
-
-
-def _voxel(spectrum: SpectrumResult) -> str:
-    voxel = spectrum.voxel
-    if voxel is None:
-        return "The voxel could not be placed on the anatomy."
-    text = f"Voxel of {quantity(voxel.volume_ml, None, 'ml')}, {100 * voxel.inside_fraction:.0f}\u00a0% inside the images."
-    names = (("grey matter", voxel.gm), ("white matter", voxel.wm), ("CSF", voxel.csf), ("lesion", voxel.lesion))
-    known = [f"{name} {100 * part:.0f}\u00a0%" for name, part in names if part is not None]
-    if known:
-        text += f" It holds {join_words(known)}."
-    missing = [name for name, part in names if part is None]
-    if missing:
-        text += f" Not assessable: {join_words(missing)}{f' ({voxel.reason})' if voxel.reason else ''}."
-    return text
 
 
 def _registration(results: SubjectResults, gallery: Gallery) -> Row:
@@ -314,8 +251,8 @@ def _registration(results: SubjectResults, gallery: Gallery) -> Row:
     ]
     shown = gallery.image(
         lambda: figures.registration_check(results),
-        "Anatomy has to run on without a step at the edges of the squares, and the edge of the first session's brain has "
-        "to lie on the later one's.",
+        "Anatomy has to run on without a step at the edges of the squares, and the edge of the first session's brain "
+        "has to lie on the later one's.",
         "Checkerboard of the first and each later session, and the first session's brain edge on the later session.",
     )
     return {"rows": rows, "figure": shown}
@@ -349,69 +286,4 @@ def _settings(results: SubjectResults) -> list[Row]:
                     "changed": value != setting.default,
                 }
             )
-    return rows
-
-
-def cohort_view(tables: Mapping[str, pd.DataFrame], gallery: Gallery) -> Row:
-    """Return everything the page of a cohort shows."""
-    findings = tables["findings"]
-    subjects = sorted({str(label) for table in tables.values() if "subject" in table for label in table["subject"].dropna()})
-    unknown = findings[findings["answer"] == Answer.NOT_ASSESSABLE.value]
-    status = tables.get("status", pd.DataFrame())
-    trouble = status[status["state"].isin(TROUBLE)] if "state" in status else pd.DataFrame()
-    return {
-        "subjects": [_cohort_subject(tables, subject) for subject in subjects],
-        "load": gallery.vector(
-            lambda: figures.load_trajectories(tables),
-            "Error bars are one standard uncertainty.",
-            "Lesion load of every patient over time; the table of volumes holds the same numbers.",
-        ),
-        "change": gallery.vector(
-            lambda: figures.interval_changes(tables),
-            "The grey band spans what is within the measurement error of that interval.",
-            "Change of the lesion load in every interval with its error; the table of intervals holds the same numbers.",
-        ),
-        "territories": gallery.vector(
-            lambda: figures.territory_frequency(tables),
-            "A territory counts once per patient and side, at whichever session it was affected.",
-            "Count of patients with a lesion in each territory; the table of territories holds the same numbers.",
-        ),
-        "answers": _cohort_answers(findings),
-        "unknown": [
-            {name: _text(row[name]) for name in ("subject", "session", "label", "reason")}
-            for row in unknown.to_dict(orient="records")
-        ],
-        "trouble": [
-            {name: _text(row.get(name)) for name in ("subject", "session", "stage", "state", "reason")}
-            for row in trouble.to_dict(orient="records")
-        ],
-    }
-
-
-def _text(value: object) -> str:
-    return "" if value is None or (isinstance(value, float) and pd.isna(value)) else str(value)
-
-
-def _cohort_subject(tables: Mapping[str, pd.DataFrame], subject: str) -> Row:
-    own = {name: table[table["subject"].astype(str) == subject] for name, table in tables.items() if "subject" in table}
-    volumes = own["volumes"]
-    loads = volumes[(volumes["structure"] == "lesion_load") & volumes["volume_ml"].notna()]
-    ends = [loads.iloc[i] for i in (0, -1)] if len(loads) else []
-    answers = own["findings"]["answer"].value_counts()
-    return {
-        "subject": subject,
-        "sessions": volumes["session"].dropna().nunique(),
-        "first": quantity(ends[0]["volume_ml"], ends[0]["volume_sd_ml"], "ml") if ends else "not assessable",
-        "last": quantity(ends[1]["volume_ml"], ends[1]["volume_sd_ml"], "ml") if len(loads) > 1 else "not assessable",
-        "spectra": len(own["spectra"].dropna(subset=["metabolite"])[["session", "spectrum"]].drop_duplicates()),
-        "answers": [int(answers.get(answer.value, 0)) for answer in Answer],
-    }
-
-
-def _cohort_answers(findings: pd.DataFrame) -> list[Row]:
-    """Count patients by question and answer; a patient counts once per answer."""
-    rows = []
-    for (code, label), own in findings.groupby(["code", "label"], sort=False):
-        counts = own.groupby("answer")["subject"].nunique()
-        rows.append({"code": code, "label": label, "counts": [int(counts.get(answer.value, 0)) for answer in Answer]})
     return rows

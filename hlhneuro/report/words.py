@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.study.layout import Session
 
-__all__ = ["age_text", "days_between", "join_words", "number", "plural", "quantity", "sentence", "session_title"]
+__all__ = [
+    "age_text",
+    "days_between",
+    "join_words",
+    "number",
+    "plural",
+    "quantity",
+    "sentence",
+    "session_of",
+    "session_title",
+    "sessions_text",
+]
 
 _SPACE = "\u00a0"  # no-break: a number never parts from its unit
 _MINUS = "−"
@@ -88,6 +99,14 @@ def plural(count: int, noun: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the text with a capital at its start and a full stop at its end."""
+    """Return the text with a capital at its start (unless it starts with a label or a path) and a full stop."""
     text = text.strip()
-    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "?", "!")) else ".") if text else ""
+    if text and text.split()[0].rstrip(",:;").isalpha():
+        text = text[:1].upper() + text[1:]
+    return text if not text or text.endswith((".", "?", "!")) else f"{text}."
+
+
+def sessions_text(labels: Sequence[str], scope: str) -> str:
+    """Write which sessions are meant: an interval runs from one to the other, all else lies in each of them."""
+    names = [f"ses-{label}" for label in labels]
+    return " to ".join((names[0], names[-1])) if scope == "interval" and len(names) > 1 else join_words(names)

@@ -1,14 +1,20 @@
-"""One synthetic patient whose every number is known: spheres for lesions in a template brain, Lorentzian lines for a spectrum."""
+"""One synthetic patient of known numbers: spheres for lesions in a template brain, Lorentzian lines for a spectrum."""
 
 from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 import pytest
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
+from nilearn.datasets import (
+    load_mni152_brain_mask,
+    load_mni152_gm_template,
+    load_mni152_template,
+    load_mni152_wm_template,
+)
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, RegistrationQuality
@@ -33,7 +39,14 @@ SPHERES = (
     ((28.0, 10.0, 28.0), (0.0, 10.0, 10.0), "frontal subcortical white matter", "right"),
     ((-20.0, -60.0, -32.0), (8.0, 8.0, 0.0), "cerebellar white matter", "left"),
 )
-LINES_PPM = {"NAA": (2.008,), "Cr": (3.027, 3.913), "Cho": (3.2,), "mI": (3.52, 3.6), "Lac": (1.286, 1.342), "Lip13": (1.28,)}
+LINES_PPM = {
+    "NAA": (2.008,),
+    "Cr": (3.027, 3.913),
+    "Cho": (3.2,),
+    "mI": (3.52, 3.6),
+    "Lac": (1.286, 1.342),
+    "Lip13": (1.28,),
+}
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +78,9 @@ def _aligned(grid: Grid, arrays: dict[str, np.ndarray], identities: dict[str, np
             "T1w": Volume(arrays["T1w"], grid.affine, "T1w", steps),
         }
         everywhere = np.ones(grid.shape, dtype=bool)
-        quality = RegistrationQuality(f"ses-{label} T1w", f"ses-{label} FLAIR", 1.21, 0.97, float("nan"), True, "overlap")
+        quality = RegistrationQuality(
+            f"ses-{label} T1w", f"ses-{label} FLAIR", 1.21, 0.97, float("nan"), True, "overlap"
+        )
         sessions.append(
             AlignedSession(
                 label=label,
@@ -81,9 +96,7 @@ def _aligned(grid: Grid, arrays: dict[str, np.ndarray], identities: dict[str, np
         )
     between = RegistrationQuality("ses-02 FLAIR", "ses-01 FLAIR", 1.18, 0.98, 0.21, True, "inverse consistent")
     maps = {name: arrays[name] for name in ("gm", "wm", "csf")}
-    return AlignedSeries(
-        grid, tuple(sessions), arrays["brain"], AffineTransform(np.eye(4)), maps, (between,)
-    )
+    return AlignedSeries(grid, tuple(sessions), arrays["brain"], AffineTransform(np.eye(4)), maps, (between,))
 
 
 def _lesions(grid: Grid, arrays: dict[str, np.ndarray], identities: dict[str, np.ndarray]) -> LesionSeries:
@@ -108,7 +121,7 @@ def _lesions(grid: Grid, arrays: dict[str, np.ndarray], identities: dict[str, np
 
 def _change(grid: Grid, identities: dict[str, np.ndarray]) -> LesionChange:
     intervals = []
-    for before, after in zip(LABELS[:-1], LABELS[1:], strict=True):
+    for before, after in pairwise(LABELS):
         old, new = identities[before] > 0, identities[after] > 0
         codes = np.zeros(grid.shape, dtype=np.uint8)
         grown = np.isin(identities[after], np.unique(identities[before][old]))
@@ -168,7 +181,16 @@ def make_fit(scale: float = 1.0) -> SpectrumFit:
         "reasons": "",
     }
     record = (("eddy_current_correction", {"reference": "water"}), ("hsvd_water_removal", {}))
-    return SpectrumFit(ppm, fit + noise[0] + 1j * noise[1], fit, baseline, components, pd.DataFrame(rows, columns=columns), quality, record)
+    return SpectrumFit(
+        ppm,
+        fit + noise[0] + 1j * noise[1],
+        fit,
+        baseline,
+        components,
+        pd.DataFrame(rows, columns=columns),
+        quality,
+        record,
+    )
 
 
 def _spectrum(grid: Grid, label: str, scale: float) -> SpectrumResult:

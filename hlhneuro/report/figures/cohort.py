@@ -7,9 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hlhneuro.errors import NotAssessable
-from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, new_figure, tidy
+from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
 
 __all__ = ["interval_changes", "load_trajectories", "territory_frequency"]
 
@@ -55,7 +56,7 @@ def load_trajectories(tables: Tables) -> Figure:
     ax.set_xlabel("days since the first session (order of sessions where dates are missing)", fontsize=9, color=INK)
     ax.set_ylabel("lesion load (ml)", fontsize=9, color=INK)
     if named:
-        ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, labelcolor=INK)
+        legend_beside(ax)
     return figure
 
 
@@ -85,9 +86,18 @@ def interval_changes(tables: Tables) -> Figure:
         (beyond & (net < 0), "blue", "s", "less"),
         (~beyond, "black", "|", "within error"),
     ):
-        style = {"color": COLOURS[colour], "marker": marker, "linestyle": "none", "markersize": 6, "capsize": 2}
         if kept.any():
-            ax.errorbar(net[kept], y[kept], xerr=sd[kept], label=label, **style)
+            ax.errorbar(
+                net[kept],
+                y[kept],
+                xerr=sd[kept],
+                color=COLOURS[colour],
+                marker=marker,
+                linestyle="none",
+                markersize=6,
+                capsize=2,
+                label=label,
+            )
     ax.axvline(0, color=MUTED, linewidth=0.8)
     days = ["" if pd.isna(d) else f", {int(d)} d" for d in shown["days"]]
     names = zip(shown["subject"], shown["before"], shown["after"], days, strict=True)
@@ -97,7 +107,7 @@ def interval_changes(tables: Tables) -> Figure:
     ax.tick_params(axis="y", labelcolor=INK)
     ax.grid(axis="x", color=HAIRLINE, linewidth=0.6)
     ax.set_xlabel("change of the lesion load (ml)", fontsize=9, color=INK)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, labelcolor=INK)
+    legend_beside(ax)
     return figure
 
 
@@ -120,17 +130,19 @@ def territory_frequency(tables: Tables) -> Figure:
     y = np.arange(len(names))
     sides = [side for side in ("left", "right", "midline") if side in set(table["side"])]
     sides += sorted({str(side) for side in table["side"].dropna()} - set(sides))
-    for side, colour, shift in zip(sides, ("sky", "blue", "black", "green", "purple"), (-0.2, 0.2, 0, 0, 0), strict=False):
+    for side, colour, shift in zip(
+        sides, ("sky", "blue", "black", "green", "purple"), (-0.2, 0.2, 0, 0, 0), strict=False
+    ):
         counts = hit[hit["side"] == side].groupby("territory")["subject"].nunique()
         height = 0.36 if side in ("left", "right") else 0.5
         ax.barh(y + shift, [int(counts.get(name, 0)) for name in names], height, color=COLOURS[colour], label=side)
     ax.set_yticks(y, names)
     ax.invert_yaxis()
     ax.set_xlim(0, total)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     tidy(ax, grid=False)
     ax.tick_params(axis="y", labelcolor=INK)
     ax.grid(axis="x", color=HAIRLINE, linewidth=0.6)
     ax.set_xlabel(f"patients with a lesion there at any session (of {total})", fontsize=9, color=INK)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, labelcolor=INK)
+    legend_beside(ax)
     return figure

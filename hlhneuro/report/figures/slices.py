@@ -152,14 +152,16 @@ def scale_bar(ax: Axes, length_mm: float = 50.0) -> None:
     end = start - np.sign(right - left) * length_mm
     y = bottom + 0.04 * (top - bottom)
     ax.plot([start, end], [y, y], color="white", linewidth=2, solid_capstyle="butt")
-    ax.text((start + end) / 2, y + 0.015 * (top - bottom), f"{length_mm:.0f} mm", color="white", fontsize=7, ha="center")
+    ax.text(
+        (start + end) / 2, y + 0.015 * (top - bottom), f"{length_mm:.0f} mm", color="white", fontsize=7, ha="center"
+    )
 
 
 def choose_slices(results: SubjectResults, axis: int, count: int, spacing_mm: float) -> list[int]:
     """Return the slices through the largest load and change, apart from each other, from low to high.
 
-    A lesion voxel of any session counts one and a voxel that changed counts one more; where there is neither, the slices
-    are spread evenly over the brain.
+    A lesion voxel of any session counts one and a voxel that changed one more; where there is neither, the slices are
+    spread evenly over the brain.
     """
     aligned = _require_aligned(results)
     others = tuple(a for a in range(3) if a != axis)
@@ -168,7 +170,7 @@ def choose_slices(results: SubjectResults, axis: int, count: int, spacing_mm: fl
         score += session.mask.sum(axis=others)
     for interval in results.change.intervals if results.change else ():
         score += ((interval.codes > 0) & (interval.codes != ChangeCode.STABLE)).sum(axis=others)
-    gap = max(int(round(spacing_mm / aligned.grid.voxel_size_mm[axis])), 1)
+    gap = max(round(spacing_mm / aligned.grid.voxel_size_mm[axis]), 1)
     chosen: list[int] = []
     while len(chosen) < count and score.max() > 0:
         best = int(score.argmax())
@@ -210,7 +212,9 @@ def session_panels(results: SubjectResults, labels: Sequence[str] | None = None)
     aligned = _require_aligned(results)
     sessions = [session for session in aligned.sessions if labels is None or session.label in labels]
     settings = results.settings.report
-    rows = [(AXIAL, i) for i in reversed(choose_slices(results, AXIAL, settings.panel_slices, settings.slice_spacing_mm))]
+    rows = [
+        (AXIAL, i) for i in reversed(choose_slices(results, AXIAL, settings.panel_slices, settings.slice_spacing_mm))
+    ]
     rows += [(CORONAL, i) for i in choose_slices(results, CORONAL, 1, settings.slice_spacing_mm)]
     backgrounds = [background_of(session) for session in sessions]
     frame = Frame.of(aligned, backgrounds)

@@ -16,7 +16,7 @@ from hlhneuro.spectroscopy.results import SpectrumResult
 __all__ = ["spectrum_fit", "voxel_location"]
 
 # Where the peaks that are read by eye stand, in ppm: Govindaraju 2000; lipid after the LCModel simulations.
-PEAKS_PPM = {"mI": 3.55, "Cho": 3.20, "Cr": 3.03, "NAA": 2.01, "Lac": 1.31, "Lip": 0.90}
+PEAKS_PPM = {"mI": 3.55, "Cho": 3.20, "Cr": 3.03, "NAA": 2.01, "Lac, Lip": 1.31, "Lip": 0.90}
 MAX_COMPONENTS = 8
 
 
@@ -98,7 +98,9 @@ def _components(ax: Axes, fit: SpectrumFit) -> None:
             annotation_clip=False,
         )
     if len(largest) > len(shown):
-        ax.text(0.0, 1.0, f"the {len(shown)} largest of {len(largest)}", transform=ax.transAxes, fontsize=7, color=MUTED)
+        ax.text(
+            0.0, 1.0, f"the {len(shown)} largest of {len(largest)}", transform=ax.transAxes, fontsize=7, color=MUTED
+        )
 
 
 def voxel_location(results: SubjectResults, spectrum: SpectrumResult) -> Figure:
@@ -131,6 +133,8 @@ def voxel_location(results: SubjectResults, spectrum: SpectrumResult) -> Figure:
         letters(ax, axis)
         ax.set_title(f"{name}, {frame.position(axis, index)}", fontsize=8, color=MUTED)
     scale_bar(axes[0])
-    drawn = f"spectroscopy voxel (yellow){' and lesions (orange)' if lesions is not None else ''} on {background.contrast}"
+    drawn = (
+        f"spectroscopy voxel (yellow){' and lesions (orange)' if lesions is not None else ''} on {background.contrast}"
+    )
     figure.supxlabel(f"{drawn}; radiological: patient's left is on the right", fontsize=8, color=MUTED)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-__all__ = ["CHANGE_COLOURS", "COLOURS", "INK", "MUTED", "new_figure", "png_bytes", "save_svg", "tidy"]
+__all__ = ["CHANGE_COLOURS", "COLOURS", "INK", "MUTED", "legend_beside", "new_figure", "png_bytes", "save_svg", "tidy"]
 
 # Okabe & Ito, "Color universal design" (2008): distinct for all common kinds of colour vision.
 COLOURS = {
@@ -51,6 +51,11 @@ def tidy(ax: Axes, *, grid: bool = True) -> None:
     ax.set_axisbelow(True)
     if grid:
         ax.grid(axis="y", color=HAIRLINE, linewidth=0.6)
+
+
+def legend_beside(ax: Axes) -> None:
+    """Put the legend to the right of the axes, where it hides nothing."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, labelcolor=INK)
 
 
 def png_bytes(figure: Figure, dpi: int) -> bytes:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hlhneuro.errors import NotAssessable
-from hlhneuro.report.figures.style import CHANGE_COLOURS, COLOURS, HAIRLINE, INK, MUTED, new_figure, tidy
+from hlhneuro.report.figures.style import CHANGE_COLOURS, COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import age_text
 from hlhneuro.study.layout import Session
@@ -28,8 +28,8 @@ TREATMENT_COLUMNS = ("treatment", "treatments", "therapy", "event", "events")
 def timeline(results: SubjectResults) -> Figure:
     """Draw the course over time, one panel each for load, change and spectral ratios, sessions and treatment below.
 
-    The axis is in days since the first session; where a date is missing, in years of age; where that is missing too, the
-    order of the sessions. Error bars are one standard uncertainty.
+    The axis is in days since the first session; where a date is missing, in years of age; where that is missing too,
+    the order of the sessions. Error bars are one standard uncertainty.
 
     Raises
     ------
@@ -151,8 +151,9 @@ def _change_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
     ax.axhline(0, color=MUTED, linewidth=0.8)
     ax.margins(y=0.15)
     ax.set_ylabel("change (ml)", fontsize=9, color=INK)
-    handles = [ax.bar(0, 0, color=CHANGE_COLOURS[kind]) for kind in ("new", "enlarged", "shrunk", "resolved")]
-    ax.legend(handles, ["new", "enlarged", "shrunk", "resolved"], **_legend_style())
+    for kind in ("new", "enlarged", "shrunk", "resolved"):
+        ax.bar(0, 0, 0, color=CHANGE_COLOURS[kind], label=kind)
+    legend_beside(ax)
 
 
 def _ratio_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
@@ -170,12 +171,21 @@ def _ratio_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
                 continue
             x, y, sd = zip(*sorted(points), strict=True)
             label = f"{names[0]}/tCr" + (f", {voxel}" if len(voxels) > 1 else "")
-            style = {"color": COLOURS[colour], "marker": marker, "markersize": 4.5, "linewidth": 1.2, "capsize": 3}
-            ax.errorbar(x, y, yerr=sd, label=label, **style)
+            ax.errorbar(
+                x,
+                y,
+                yerr=sd,
+                label=label,
+                color=COLOURS[colour],
+                marker=marker,
+                markersize=4.5,
+                linewidth=1.2,
+                capsize=3,
+            )
     ax.set_ylim(bottom=0)
     ax.margins(y=0.15)
     ax.set_ylabel("ratio to tCr", fontsize=9, color=INK)
-    ax.legend(**_legend_style())
+    legend_beside(ax)
 
 
 def _ratio(table: pd.DataFrame, names: Sequence[str]) -> tuple[float, float] | None:
@@ -186,7 +196,3 @@ def _ratio(table: pd.DataFrame, names: Sequence[str]) -> tuple[float, float] | N
             sd = rows["ratio_sd"].iloc[0]
             return float(rows["ratio_to_tcr"].iloc[0]), float(sd) if pd.notna(sd) else 0.0
     return None
-
-
-def _legend_style() -> dict[str, object]:
-    return {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0), "fontsize": 8, "frameon": False, "labelcolor": INK}

@@ -1,0 +1,98 @@
+"""What a page shows of one spectrum."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from hlhneuro.report import figures
+from hlhneuro.report.gallery import Gallery
+from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.words import join_words, quantity
+from hlhneuro.spectroscopy.results import SpectrumResult
+
+__all__ = ["spectrum_view"]
+
+Row = dict[str, Any]
+MAIN_METABOLITES = ("tNAA", "tCr", "tCho", "mI", "Glx", "Lac")
+QUALITY = (
+    ("SNR", "snr", ""),
+    ("linewidth", "linewidth_hz", "Hz"),
+    ("linewidth", "linewidth_ppm", "ppm"),
+    ("shift", "shift_ppm", "ppm"),
+    ("residual over noise", "residual_ratio", ""),
+)
+
+
+def spectrum_view(results: SubjectResults, spectrum: SpectrumResult, gallery: Gallery) -> Row:
+    """Return what the page shows of one spectrum."""
+    title = f"ses-{spectrum.session}, {spectrum.name}"
+    echo = f"TE {spectrum.echo_time_s * 1000:.0f}\u00a0ms" if spectrum.echo_time_s is not None else "echo time unknown"
+    water = "with water reference" if spectrum.water_reference else "no water reference"
+    head = ", ".join((spectrum.sequence.upper() if spectrum.sequence else "sequence unknown", echo, water))
+    row: Row = {"title": title, "head": head, "reason": spectrum.reason, "figure": None, "main": [], "more": []}
+    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "location": None}
+    if spectrum.voxel is not None:
+        row["location"] = gallery.image(
+            lambda: figures.voxel_location(results, spectrum),
+            "Voxel on the anatomy of its session.",
+            f"Three planes through the centre of the voxel of {title}. {_voxel(spectrum)}",
+        )
+    if spectrum.fit is None:
+        return row
+    fit = spectrum.fit
+    table = [_metabolite(found) for found in fit.concentrations.to_dict(orient="records")]
+    row["main"] = [found for found in table if found["name"] in MAIN_METABOLITES]
+    row["more"] = [found for found in table if found["name"] not in MAIN_METABOLITES]
+    row["verdict"] = str(fit.quality.get("verdict", "not judged"))
+    row["quality"] = _quality(fit.quality)
+    ratios = ", ".join(f"{found['name']}/tCr {found['ratio']}" for found in row["main"] if found["name"] != "tCr")
+    row["figure"] = gallery.vector(
+        lambda: figures.spectrum_fit(fit, f"{title} · {head}"),
+        "From top: residual; data with fit and baseline; the largest components.",
+        f"Spectrum of {title} with its fit. {ratios}. Fit judged {row['verdict']}.",
+    )
+    return row
+
+
+def _metabolite(found: Mapping[Any, Any]) -> Row:
+    detected = found.get("detected")
+    crlb = found.get("crlb_percent")
+    return {
+        "name": str(found["metabolite"]),
+        "concentration": quantity(found["concentration"], found["sd"], str(found["unit"] or "")),
+        "crlb": f"{crlb:.0f}\u00a0%" if crlb is not None and pd.notna(crlb) and crlb < 1000 else "over 999\u00a0%",
+        "ratio": quantity(found["ratio_to_tcr"], found["ratio_sd"]),
+        "detected": "n/a" if detected is None or pd.isna(detected) else "yes" if detected else "no",
+    }
+
+
+def _quality(quality: Mapping[str, object]) -> list[str]:
+    texts = []
+    for name, key, unit in QUALITY:
+        value = quality.get(key)
+        if isinstance(value, int | float):
+            texts.append(f"{name} {quantity(float(value), None, unit)}")
+    reasons = quality.get("reasons")
+    if reasons:
+        texts.append("; ".join(map(str, reasons)) if isinstance(reasons, list | tuple) else str(reasons))
+    return texts
+
+
+def _voxel(spectrum: SpectrumResult) -> str:
+    voxel = spectrum.voxel
+    if voxel is None:
+        return "The voxel could not be placed on the anatomy."
+    text = (
+        f"Voxel of {quantity(voxel.volume_ml, None, 'ml')}, {100 * voxel.inside_fraction:.0f}\u00a0% inside the images."
+    )
+    names = (("grey matter", voxel.gm), ("white matter", voxel.wm), ("CSF", voxel.csf), ("lesion", voxel.lesion))
+    known = [f"{name} {100 * part:.0f}\u00a0%" for name, part in names if part is not None]
+    if known:
+        text += f" It holds {join_words(known)}."
+    missing = [name for name, part in names if part is None]
+    if missing:
+        text += f" Not assessable: {join_words(missing)}{f' ({voxel.reason})' if voxel.reason else ''}."
+    return text
