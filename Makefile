@@ -18,7 +18,7 @@ test: $(VENV)/.installed  ## style, layers, types and tests
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 -m "not benchmark"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not benchmark"
 
 bench: $(VENV)/.installed  ## speed and accuracy tables (slow; see docs/accuracy.md)
 	$(BIN)/python -m pytest -m benchmark tests/benchmarks -s

@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from hlhneuro.imaging import align, load_volume, prepare
     from hlhneuro.lesions import measure_change, segment_lesions
-    from hlhneuro.pipeline import fit_file, load_results, run
+    from hlhneuro.pipeline import fit_file, load_results, load_subject, run
     from hlhneuro.report import assess, write_report
     from hlhneuro.settings import Settings, load_settings
     from hlhneuro.spectroscopy import fit_spectrum, load_spectrum, read_basis, simulate_basis
@@ -28,6 +28,7 @@ _HOME = {
     "fit_file": "pipeline",
     "fit_spectrum": "spectroscopy",
     "load_results": "pipeline",
+    "load_subject": "pipeline",
     "load_settings": "settings",
     "load_spectrum": "spectroscopy",
     "load_volume": "imaging",
@@ -50,6 +51,7 @@ __all__ = [
     "fit_file",
     "fit_spectrum",
     "load_results",
+    "load_subject",
     "load_settings",
     "load_spectrum",
     "load_volume",

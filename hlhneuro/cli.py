@@ -114,6 +114,7 @@ def check_command(arguments: argparse.Namespace) -> int:
 def fit_command(arguments: argparse.Namespace) -> int:
     """``hlhneuro fit``."""
     from hlhneuro.pipeline import fit_file
+    from hlhneuro.spectroscopy import TissueFractions
 
     told = {
         "EchoTime": arguments.echo_time_s,
@@ -126,7 +127,7 @@ def fit_command(arguments: argparse.Namespace) -> int:
         water=arguments.water,
         basis=arguments.basis,
         sidecar={name: value for name, value in told.items() if value is not None},
-        tissue=arguments.tissue,
+        tissue=TissueFractions(*arguments.tissue) if arguments.tissue else None,
         settings=load_settings(arguments.settings, arguments.set),
     )
     quality = fit.quality

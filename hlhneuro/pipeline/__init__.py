@@ -3,7 +3,7 @@
 from hlhneuro.pipeline.cohort import load_results, run_group
 from hlhneuro.pipeline.runs import RunOutcome, run
 from hlhneuro.pipeline.single_fit import fit_file
-from hlhneuro.pipeline.subject import run_subject
+from hlhneuro.pipeline.subject import load_subject, run_subject
 from hlhneuro.pipeline.task import SubjectRun
 
-__all__ = ["RunOutcome", "SubjectRun", "fit_file", "load_results", "run", "run_group", "run_subject"]
+__all__ = ["RunOutcome", "SubjectRun", "fit_file", "load_results", "load_subject", "run", "run_group", "run_subject"]

@@ -40,8 +40,8 @@ class Ledger:
     """The stages of one subject.
 
     A stage is skipped when its record (``stages/NAME.json``) holds the same fingerprint (sources, settings, version and
-    the fingerprints of the stages before it) and every file it wrote is unchanged. The record is written last, so that an
-    interrupted stage is run again.
+    the fingerprints of the stages before it) and every file it wrote is unchanged. The record is written last, so that
+    an interrupted stage is run again.
 
     Parameters
     ----------

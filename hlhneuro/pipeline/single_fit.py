@@ -8,7 +8,7 @@ from pathlib import Path
 import hlhneuro
 from hlhneuro.pipeline.store_spectra import write_fit
 from hlhneuro.settings import Settings
-from hlhneuro.spectroscopy import SpectrumFit, fit_spectrum, load_spectrum, read_basis
+from hlhneuro.spectroscopy import SpectrumFit, TissueFractions, fit_spectrum, load_spectrum, read_basis
 from hlhneuro.study import Provenance, file_sha256
 
 __all__ = ["fit_file"]
@@ -21,7 +21,7 @@ def fit_file(
     water: str | Path | None = None,
     basis: str | Path | None = None,
     sidecar: Mapping[str, object] | None = None,
-    tissue: tuple[float, float, float] | None = None,
+    tissue: TissueFractions | None = None,
     settings: Settings | None = None,
 ) -> SpectrumFit:
     """Fit a NIfTI-MRS file and write ``concentrations.tsv``, ``qc.tsv``, ``fit.json`` and ``fit.svg``.
@@ -36,8 +36,8 @@ def fit_file(
         Basis set to use; simulated for the spectrum's sequence, echo time and field if left out.
     sidecar : mapping, optional
         BIDS fields that the file itself leaves out: ``EchoTime`` (s), ``RepetitionTime`` (s), ``PulseSequenceType``.
-    tissue : tuple of float, optional
-        Fractions of grey matter, white matter and CSF in the voxel.
+    tissue : TissueFractions, optional
+        Grey matter, white matter and CSF in the voxel, for the water reference.
     settings : Settings, optional
 
     Raises

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hlhneuro.imaging import AlignedSeries
 from hlhneuro.lesions import LesionSeries
 from hlhneuro.pipeline.ledger import Ledger
@@ -10,6 +12,7 @@ from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.spectroscopy import (
     Spectrum,
     SpectrumResult,
+    TissueFractions,
     VoxelComposition,
     fit_spectrum,
     load_spectrum,
@@ -56,10 +59,10 @@ def _run_one(
         spectrum = load_spectrum(scan.path, scan.sidecar)
         water = load_spectrum(water_scan.path, water_scan.sidecar) if water_scan is not None else None
         voxel = _place(spectrum, session.label, aligned, lesions)
-        tissue = None
-        if voxel is not None and voxel.gm is not None and voxel.wm is not None and voxel.csf is not None:
-            tissue = (voxel.gm, voxel.wm, voxel.csf)
+        tissue = fractions_of(voxel) if water is not None else None
         fit = fit_spectrum(spectrum, water=water, tissue=tissue, settings=task.settings.spectra)
+        timeless = {name: value for name, value in fit.quality.items() if name != "fit_seconds"}
+        fit = replace(fit, quality=timeless)  # results of a study are the same, bit for bit, however long they took
         return SpectrumResult(
             session.label, name, spectrum.echo_time_s, spectrum.sequence, water is not None, fit, voxel, ()
         )
@@ -96,6 +99,13 @@ def _place(
         lesions.tissue if lesions is not None else None,
         found.mask if found is not None else None,
     )
+
+
+def fractions_of(voxel: VoxelComposition | None) -> TissueFractions | None:
+    """Return what the voxel holds, for the water reference; None where it could not be assessed."""
+    if voxel is None or voxel.gm is None or voxel.wm is None or voxel.csf is None:
+        return None
+    return TissueFractions(voxel.gm, voxel.wm, voxel.csf, voxel.lesion or 0.0)
 
 
 def spectrum_name(scan: Scan) -> str:

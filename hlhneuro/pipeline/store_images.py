@@ -23,7 +23,7 @@ from hlhneuro.imaging import (
     Step,
     Volume,
     load_transform,
-    resample,
+    resample_labels,
     save_itk,
     save_transform,
 )
@@ -94,8 +94,7 @@ class ImageStore:
         ]  # fmt: skip
         stem = self._path(None, "xfm", "", space="", **{"from": "MNI152", "to": "subject", "mode": "image"})
         stem.parent.mkdir(parents=True, exist_ok=True)
-        transform = save_transform(series.to_template, stem)
-        files.append(transform)
+        files += save_transform(series.to_template, stem)
         sessions = []
         for session in series.sessions:
             written, described = self._keep_session(session, series.grid)
@@ -103,7 +102,7 @@ class ImageStore:
             sessions.append(described)
         payload = {
             "grid": grid_to_json(series.grid),
-            "to_template": transform.relative_to(self.out).as_posix(),
+            "to_template": stem.relative_to(self.out).as_posix(),
             "template_maps": list(series.template_maps),
             "sessions": sessions,
             "quality": [asdict(quality) for quality in series.quality],
@@ -275,7 +274,7 @@ class ImageStore:
                 *([("dseg", {"desc": "change"}, interval.codes)] if interval else []),
             ]
             for suffix, entities, labels in maps:
-                carried = resample(labels, series.grid, grid, to_subject, kind="label")
+                carried = resample_labels(labels, series.grid, grid, to_subject)
                 path = self._path(session.label, suffix, space=split_contrast(contrast)[1], **entities)
                 files.append(
                     self._image(path, carried.astype(np.uint8), grid, f"Carried to the scanner grid of {contrast}")
@@ -286,12 +285,7 @@ class ImageStore:
 
     def _lookup(self, image: Path, table: pd.DataFrame) -> Path:
         path = image.with_name(image.name.replace(".nii.gz", ".tsv"))
-        columns = {
-            "index": ("", "value in the image"),
-            "name": ("", "what it means"),
-            "side": ("", "left, right or midline"),
-        }
-        write_table(path, table, {name: columns[name] for name in table.columns}, self.provenance)
+        write_table(path, table, {name: LOOKUP_COLUMNS[name] for name in table.columns}, self.provenance)
         return path
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 import hlhneuro
 from hlhneuro.answers import Finding
-from hlhneuro.errors import InputError
+from hlhneuro.errors import InputError, StudyError
 from hlhneuro.imaging import AlignedSeries, PreparedSession, Volume, align, load_volume, prepare
 from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change, segment_lesions
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
@@ -25,10 +26,11 @@ from hlhneuro.report import (
     tables_of,
     write_report,
 )
+from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import SpectrumResult, assess_spectra
-from hlhneuro.study import Session, write_json, write_table
+from hlhneuro.study import Session, Study, open_study, write_json, write_table
 
-__all__ = ["run_subject"]
+__all__ = ["load_subject", "run_subject"]
 
 
 def run_subject(
@@ -51,6 +53,38 @@ def run_subject(
         spectra = run_spectra(task, ledger, aligned, lesions)
         findings, results = run_report(task, ledger, aligned, lesions, change, spectra)
     return results, findings, ledger.crashed
+
+
+def load_subject(study: Study | str | Path, out: str | Path, label: str) -> SubjectResults:
+    """Return the saved results of one subject, as every figure of the report takes them; nothing is computed.
+
+    Parameters
+    ----------
+    study : Study or path
+        The raw study; only its tables and names are read.
+    out : path
+        Output folder of a run.
+    label : str
+        Subject label, with or without ``sub-``.
+
+    Raises
+    ------
+    StudyError
+        If the study has no such subject.
+    """
+    study = study if isinstance(study, Study) else open_study(study)
+    subject = study.subject(label.removeprefix("sub-"))
+    if subject is None:
+        known = ", ".join(one.label for one in study.subjects)
+        raise StudyError("no such subject in the study", path=study.root, found=label, remedy=f"choose from: {known}")
+    task = SubjectRun(study, subject, Path(out), Settings(), reports_only=True)
+    ledger = Ledger(task.folder, subject.label, reports_only=True)
+    aligned = run_alignment(task, ledger)
+    lesions, change = run_lesions(task, ledger, aligned)
+    spectra = run_spectra(task, ledger, aligned, lesions)
+    return SubjectResults(
+        subject, aligned, lesions, change, spectra, tuple(ledger.statuses), task.settings, hlhneuro.__version__
+    )
 
 
 def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hlhneuro.errors import InputError, NotAssessable
+from hlhneuro.pipeline.ledger import Kept, Ledger
+
+
+class Stage:
+    """Counts how often it is computed; keeps one text file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file, self.computed = folder / "result.txt", 0
+
+    def run(self, ledger: Ledger, fingerprint: str = "a", fault: Exception | None = None) -> str | None:
+        def compute() -> str:
+            self.computed += 1
+            if fault is not None:
+                raise fault
+            ledger.note("read", "failed", "one file was broken", "01")
+            return "result"
+
+        def keep(result: str) -> Kept:
+            self.file.write_text(result)
+            return Kept((self.file,), {"length": len(result)})
+
+        return ledger.stage(
+            "align", fingerprint, compute=compute, keep=keep, recall=lambda payload: self.file.read_text()
+        )
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def states(ledger: Ledger) -> list[tuple[str, str]]:
+    return [(status.stage, status.state) for status in ledger.statuses]
+
+
+def test_a_valid_stage_is_skipped_and_its_failures_are_said_again(stage: Stage, tmp_path: Path) -> None:
+    first, second = Ledger(tmp_path, "01"), Ledger(tmp_path, "01")
+    assert stage.run(first) == stage.run(second) == "result"
+    assert stage.computed == 1
+    assert states(first) == [("read", "failed"), ("align", "done")]
+    assert states(second) == [("read", "failed"), ("align", "skipped")]
+
+
+def test_a_changed_fingerprint_or_file_is_computed_again(stage: Stage, tmp_path: Path) -> None:
+    stage.run(Ledger(tmp_path, "01"))
+    stage.run(Ledger(tmp_path, "01"), fingerprint="b")
+    assert stage.computed == 2
+    stage.file.write_text("somebody edited this")
+    assert stage.run(Ledger(tmp_path, "01"), fingerprint="b") == "result"
+    assert stage.computed == 3
+    stage.file.unlink()
+    stage.run(Ledger(tmp_path, "01"), fingerprint="b")
+    assert stage.computed == 4
+
+
+def test_a_broken_record_is_computed_again(stage: Stage, tmp_path: Path) -> None:
+    stage.run(Ledger(tmp_path, "01"))
+    (tmp_path / "stages" / "align.json").write_text('{"fingerprint": "a", "fil')
+    assert stage.run(Ledger(tmp_path, "01")) == "result"
+    assert stage.computed == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "crashed"),
+    [
+        (InputError("cannot be read", remedy="copy it again"), "failed", False),
+        (NotAssessable("no FLAIR", remedy="acquire one"), "not assessable", False),
+        (ZeroDivisionError("bug"), "failed", True),
+    ],
+)
+def test_a_fault_becomes_a_row_and_leaves_no_record(
+    stage: Stage, tmp_path: Path, fault: Exception, state: str, crashed: bool
+) -> None:
+    ledger = Ledger(tmp_path, "01")
+    assert stage.run(ledger, fault=fault) is None
+    assert states(ledger) == [("align", state)]
+    assert ledger.statuses[0].reason
+    assert ledger.crashed is crashed
+    assert not (tmp_path / "stages").exists()
+
+
+def test_reports_only_takes_what_is_there_and_computes_nothing(stage: Stage, tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path, "01", reports_only=True)
+    assert stage.run(ledger) is None
+    assert states(ledger) == [("align", "not assessable")]
+    stage.run(Ledger(tmp_path, "01"))
+    assert stage.run(Ledger(tmp_path, "01", reports_only=True), fingerprint="other") == "result"
+    assert stage.computed == 1
