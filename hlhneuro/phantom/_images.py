@@ -11,6 +11,7 @@ from hlhneuro.imaging.transforms import AffineTransform, save_itk
 from hlhneuro.imaging.volumes import Grid
 from hlhneuro.phantom._files import write_nifti
 from hlhneuro.phantom._session import SessionTruth
+from hlhneuro.phantom.cases import ALL_CONTRASTS
 from hlhneuro.phantom.physics import SEQUENCES, Sequence, signal, tissue
 from hlhneuro.phantom.scanner import B_VALUE_S_PER_MM2, Acquisition, acquire, acquire_adc, sample, scanner_grid, weigh
 
@@ -39,8 +40,9 @@ FAST = Resolution(2.0, (2.2, 2.2, 2.2), (2.0, 2.0, 4.0), (3.0, 3.0, 5.0))
 
 def write_images(session: SessionTruth, resolution: Resolution) -> None:
     """Write every image of the session, its pose, and the lesion masks on the truth grid and on the reference's."""
-    for number, contrast in enumerate(session.visit.contrasts):
-        how = _acquisition(session, contrast, number, resolution)
+    for contrast in session.visit.contrasts:
+        # Seeded by the contrast, so that leaving one out changes nothing in the others.
+        how = _acquisition(session, contrast, ALL_CONTRASTS.index(contrast), resolution)
         _write_image(session, contrast, how)
         session.truth.mkdir(parents=True, exist_ok=True)
         name = f"{session.stem}_from-{_label(contrast)}_to-truth_mode-points_xfm.txt"

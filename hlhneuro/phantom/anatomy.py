@@ -142,8 +142,8 @@ def make_head(seed: int, *, brain_scale: float, voxel_mm: float = 1.0) -> Head:
     seed : int
         The same seed gives the same head.
     brain_scale : float
-        Linear size relative to the adult MNI152 average. The brain of a child of four has 80 to 85 % of the
-        MNI152 volume, so 0.93 to 0.95; the MNI152 brain itself is larger than an average adult's.
+        Linear size relative to the MNI152 average, whose brain is larger than a normal adult's: 0.90 to 0.92 gives the
+        1.25 to 1.35 litres of a child of four, 0.92 to 0.95 those of a child of ten.
     voxel_mm : float
         Voxel size of the truth grid.
 

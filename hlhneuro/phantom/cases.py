@@ -12,7 +12,7 @@ from hlhneuro.phantom.lesions import LesionCourse, Moment
 from hlhneuro.phantom.physics import LESION_STATES
 from hlhneuro.phantom.spectra import PROFILES, SpectrumPlan, VoxelPlan
 
-__all__ = ["Patient", "Visit", "random_patient", "sample_patients"]
+__all__ = ["ALL_CONTRASTS", "Patient", "Visit", "random_patient", "sample_patients"]
 
 ALL_CONTRASTS = ("T1w", "T2w", "FLAIR", "ce-gadolinium_T1w", "ADC")
 
@@ -106,7 +106,8 @@ def _progressing() -> Patient:
     scanner = {"scanner": "phantom 1.5 T", "field_strength": "1.5", "anaesthesia": "sevoflurane"}
     visits = (
         Visit("01", dt.date(2021, 3, 2), 4.4, 1.5,
-              (SpectrumPlan("short", 0.030, 1.5, first, voxel, coils=4, transients=8), SpectrumPlan("long", 0.144, 1.5, first, voxel)),
+              (SpectrumPlan("short", 0.030, 1.5, first, voxel, coils=4, transients=8),
+               SpectrumPlan("long", 0.144, 1.5, first, voxel)),
               covariates=scanner | {"treatment": "dexamethasone 10 mg/m2, etoposide"}),
         Visit("02", dt.date(2021, 4, 1), 4.5, 1.5,
               (SpectrumPlan("short", 0.030, 1.5, second, voxel, eddy_current=True),
@@ -114,7 +115,7 @@ def _progressing() -> Patient:
               covariates=scanner | {"treatment": "dexamethasone 5 mg/m2, etoposide, ciclosporin"}),
     )  # fmt: skip
     about = {"diagnosis": "HLH, X-linked lymphoproliferative disease", "trigger": "Epstein-Barr virus"}
-    return Patient("01", "M", 101, 0.93, visits, lesions, about)
+    return Patient("01", "M", 101, 0.91, visits, lesions, about)
 
 
 def _improving() -> Patient:
@@ -154,7 +155,7 @@ def _improving() -> Patient:
         contrasts = tuple(c for c in ALL_CONTRASTS if not (label == "02" and c == "FLAIR"))
         visits.append(Visit(label, date, age, 3.0, spectra, contrasts, scanner | {"treatment": treatment}))
     about = {"diagnosis": "HLH, primary (perforin)", "trigger": "unknown"}
-    return Patient("02", "F", 202, 0.97, tuple(visits), lesions, about)
+    return Patient("02", "F", 202, 0.925, tuple(visits), lesions, about)
 
 
 # Where random lesions may lie: territory, side (mirrored at random), centre, largest volume in ml, shape, tissue.
@@ -206,7 +207,7 @@ def random_patient(number: int, sessions: int, seed: int) -> Patient:
         date, age = date + dt.timedelta(days=days), age + days / 365.25
     sex = str(rng.choice(["F", "M"]))
     about = {"diagnosis": "HLH", "trigger": "unknown"}
-    scale = float(np.round(rng.uniform(0.92, 0.98), 3))
+    scale = float(np.round(rng.uniform(0.90, 0.95), 3))
     return Patient(f"{number:02d}", sex, 1000 * seed + number, scale, tuple(visits), lesions, about)
 
 
