@@ -25,3 +25,7 @@ bench: $(VENV)/.installed  ## speed and accuracy tables (slow; see docs/accuracy
 
 clean:
 	rm -rf $(VENV) demo build dist
+
+.PHONY: settings
+settings: $(VENV)/.installed  ## write pipelines/default_settings.toml from the code
+	$(BIN)/python -c "import sys; from hlhneuro.settings import settings_as_toml as s; sys.stdout.write(s())" > pipelines/default_settings.toml

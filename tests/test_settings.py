@@ -21,7 +21,7 @@ def test_every_setting_names_its_source_and_unit() -> None:
 
 def test_the_default_settings_file_is_what_the_code_says() -> None:
     assert DEFAULTS.read_text(encoding="utf-8") == settings_as_toml(), (
-        "write it again: python -c 'from hlhneuro.settings import settings_as_toml; print(settings_as_toml(), end=\"\")'"
+        "write it again with `make settings`"
     )
 
 
