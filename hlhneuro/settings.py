@@ -40,7 +40,9 @@ def tuned(default: T, source: str, unit: str = "") -> T:
 class PrepareSettings:
     """From a scanner image to a bias-corrected, brain-masked one (`hlhneuro.imaging`)."""
 
-    n4_voxel_size_mm: float = tuned(3.0, "expert-set: bias is smooth over centimetres; thin axes are shrunk to this", "mm")
+    n4_voxel_size_mm: float = tuned(
+        3.0, "expert-set: bias is smooth over centimetres; thin axes are shrunk to this", "mm"
+    )
     n4_iterations: tuple[int, ...] = tuned((40, 40, 30), "expert-set: fewer than the usual 50 per level, for speed")
     n4_convergence: float = tuned(1e-3, "default of SimpleITK's N4")
     quantitative: tuple[str, ...] = tuned(
@@ -50,7 +52,9 @@ class PrepareSettings:
     reference_order: tuple[str, ...] = tuned(
         ("FLAIR", "T2w", "T1w", "ce-gadolinium_T1w"), "expert-set: lesions are read on FLAIR; enhancement changes T1w"
     )
-    working_voxel_mm: float = tuned(2.0, "expert-set: half of a clinical slice; masks and registration work on it", "mm")
+    working_voxel_mm: float = tuned(
+        2.0, "expert-set: half of a clinical slice; masks and registration work on it", "mm"
+    )
     brain_threshold: float = tuned(0.85, "expert-set: part of Otsu's threshold; dark cortex stays in")
     brain_opening_mm: float = tuned(8.0, "measured: cuts the brain from the scalp on clinical T1, T2 and FLAIR", "mm")
     brain_closing_mm: float = tuned(6.0, "expert-set: wider than a sulcus", "mm")
@@ -97,14 +101,20 @@ class LesionSettings:
     prior_floor: float = tuned(0.01, "expert-set: no tissue is impossible anywhere in the brain")
     em_voxels: int = tuned(150_000, "measured: class means move by < 0.002 against all voxels", "voxels per session")
     em_iterations: int = tuned(40, "expert-set: cap; convergence takes 10 to 30")
-    em_tolerance: float = tuned(1e-4, "expert-set: far below the noise of normalised intensities", "normalised intensity")
+    em_tolerance: float = tuned(
+        1e-4, "expert-set: far below the noise of normalised intensities", "normalised intensity"
+    )
     trim_quantile: float = tuned(0.99, "expert-set: trimmed likelihood (Garcia-Lorenzo 2011) with a small cut")
     minimum_coverage: float = tuned(0.9, "expert-set: a contrast that covers less of the brain is not used")
     fluid_gate_sd: float = tuned(2.0, "expert-set: T2 may be this much less bright than FLAIR before it vetoes", "SD")
-    context_mm: float = tuned(1.0, "expert-set: half of the smallest lesion diameter of interest (about 3 mm FWHM)", "mm")
+    context_mm: float = tuned(
+        1.0, "expert-set: half of the smallest lesion diameter of interest (about 3 mm FWHM)", "mm"
+    )
     family_wise_error: float = tuned(0.05, "convention: chance of one false seed in a brain without lesions")
     local_fdr: float = tuned(0.5, "Efron 2004: as likely lesion as normal tissue")
-    core_fluid_mm: float = tuned(10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm")
+    core_fluid_mm: float = tuned(
+        10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm"
+    )
     ventricle_closing_mm: float = tuned(3.0, "expert-set: half the width of septum and choroid plexus", "mm")
     rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
     minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
@@ -137,7 +147,9 @@ class SpectraSettings:
         ),
         "the twenty metabolites a short-echo brain spectrum at 3 T holds: Wilson 2019, Magn Reson Med 82:527",
     )
-    press_first_echo_s: float = tuned(0.012, "expert-set: near the shortest TE1 of clinical PRESS; used if unknown", "s")
+    press_first_echo_s: float = tuned(
+        0.012, "expert-set: near the shortest TE1 of clinical PRESS; used if unknown", "s"
+    )
     steam_mixing_time_s: float = tuned(0.010, "expert-set: common TM of clinical STEAM; used if unknown", "s")
     longest_echo_time_s: float = tuned(2.0, "expert-set: longer times are milliseconds taken for seconds", "s")
     basis_field_tolerance: float = tuned(0.01, "expert-set: shifts keep their ppm, couplings are off by 1 % at most")
@@ -145,15 +157,19 @@ class SpectraSettings:
     fit_low_ppm: float = tuned(0.2, "Provencher 1993, Magn Reson Med 30:672: PPMEND of LCModel", "ppm")
     fit_high_ppm: float = tuned(4.2, "expert-set: below residual water, above the upper creatine line", "ppm")
     longest_start_shift_ppm: float = tuned(0.2, "expert-set: field drift and water reference errors", "ppm")
-    shift_sd_ppm: float = tuned(0.004, "Provencher 1993, Magn Reson Med 30:672: prior sd of each metabolite", "ppm")
-    lorentz_sd_hz: float = tuned(0.6, "Provencher 1993, Magn Reson Med 30:672: prior of 1/T2, 2 per second", "Hz")
+    shift_sd_ppm: float = tuned(0.002, "expert-set: half of LCModel's, the rounding of Govindaraju 2000", "ppm")
+    lorentz_sd_hz: float = tuned(0.3, "expert-set: T2 of metabolites at 3 T differ by some 0.1 s: Wyss 2018", "Hz")
     broad_shift_sd_ppm: float = tuned(0.02, "expert-set: lipid and simulated macromolecule shifts", "ppm")
     measured_mm_shift_sd_ppm: float = tuned(0.03, "expert-set: a measured background keeps its own reference", "ppm")
     broad_width_sd_ppm: float = tuned(0.03, "expert-set: a fifth of the width of lipid lines", "ppm")
-    phase1_sd_deg_per_ppm: float = tuned(1.0, "expert-set: sampling starts at the echo but for one dwell time", "deg/ppm")
+    phase1_sd_deg_per_ppm: float = tuned(
+        1.0, "expert-set: sampling starts at the echo but for one dwell time", "deg/ppm"
+    )
     baseline_splines_per_ppm: float = tuned(8.0, "expert-set: twice the greatest flexibility that is offered", "1/ppm")
     baseline_flexibility_per_ppm: tuple[float, ...] = tuned(
-        (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0), "range of ABfit: Wilson 2021, Magn Reson Med 85:13", "1/ppm"
+        (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0),
+        "range of ABfit: Wilson 2021, Magn Reson Med 85:13",
+        "1/ppm",
     )
     baseline_aic_factor: float = tuned(5.0, "ABfit: Wilson 2021, Magn Reson Med 85:13")
     macromolecules_until_echo_time_s: float = tuned(0.1, "expert-set: T2 of macromolecules at 3 T is 13 to 40 ms", "s")
@@ -164,6 +180,7 @@ class SpectraSettings:
     outlier_sd: float = tuned(5.0, "expert-set: robust standard deviations beyond which a transient is left out")
     water_band_ppm: float = tuned(0.8, "expert-set: band about water in which it is modelled", "ppm")
     water_half_width_ppm: float = tuned(0.35, "expert-set: what counts as water, 4.3 to 5.0 ppm", "ppm")
+    water_worth_removing: float = tuned(0.5, "expert-set: height of residual water over the tallest metabolite")
     water_components: int = tuned(12, "expert-set: damped sinusoids in the band, of which water takes up to ten")
     water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
     water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
@@ -182,6 +199,23 @@ class SpectraSettings:
 @dataclass(frozen=True)
 class PatternSettings:
     """Rules that name a spectral pattern (`hlhneuro.spectroscopy.patterns`)."""
+
+    lactate_ratio: float = tuned(0.22, "Lunsing 2017, Eur Radiol: Lac/Cr above 0.22 is abnormal; not validated in HLH")
+    lipid_ratio: float = tuned(0.5, "expert-set, not validated in HLH: lipid at 1.3 ppm over tCr that matters")
+    lipid_echo_s: float = tuned(0.1, "expert-set: lipids have a T2 of some 60 ms", "s")
+    reduced_ratio: float = tuned(0.8, "expert-set, not validated in HLH: part of the reference")
+    raised_ratio: float = tuned(1.2, "expert-set, not validated in HLH: part of the reference")
+    all_low_ratio: float = tuned(
+        0.6, "expert-set, not validated in HLH: NAA, Cr and Cho each; direction after Kamada 1997, Bizzi 2001"
+    )
+    mirror_suffixes: tuple[str, ...] = tuned(
+        ("mirror", "contra"), "expert-set: ends of the voi label of a mirror voxel"
+    )
+    mirror_lesion_fraction: float = tuned(0.05, "expert-set: a mirror voxel has to be free of lesion")
+    echo_time_match_s: float = tuned(0.002, "expert-set: spectra to be compared have the same echo time", "s")
+    inverted_echo_low_s: float = tuned(0.13, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
+    inverted_echo_high_s: float = tuned(0.16, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
+    cancellation_field_t: float = tuned(2.5, "Lange 2006, AJNR 27:895: shown at 3 T", "T")
 
 
 @dataclass(frozen=True)
@@ -310,7 +344,9 @@ def _coerce(value: Any, default: Any, name: str, path: Path | None) -> Any:
 def settings_as_toml(settings: Settings | None = None) -> str:
     """Return settings as the text of a TOML file, each with its unit and the source of its default."""
     settings = settings or Settings()
-    lines = ["# Settings of hlhneuro: copy, change what you need, pass with --settings FILE; the rest keeps its default."]
+    lines = [
+        "# Settings of hlhneuro: copy, change what you need, pass with --settings FILE; the rest keeps its default."
+    ]
     for stage in fields(Settings):
         table = getattr(settings, stage.name)
         lines += ["", f"[{stage.name}]"]

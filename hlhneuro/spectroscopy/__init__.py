@@ -1,1 +1,40 @@
 """From raw FIDs to a named pattern."""
+
+from hlhneuro.spectroscopy.basis import (
+    Basis,
+    add_broad_signals,
+    check_basis_fits,
+    read_basis,
+    simulate_basis,
+    write_basis,
+)
+from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
+from hlhneuro.spectroscopy.patterns import assess_spectra, spectrum_findings
+from hlhneuro.spectroscopy.preprocessing import preprocess
+from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
+from hlhneuro.spectroscopy.results import SpectrumResult
+from hlhneuro.spectroscopy.spectra import Spectrum, load_spectrum
+from hlhneuro.spectroscopy.voxel import VoxelComposition, overlap, place_voxel
+
+__all__ = [
+    "Basis",
+    "Spectrum",
+    "SpectrumFit",
+    "SpectrumResult",
+    "TissueFractions",
+    "VoxelComposition",
+    "WaterScale",
+    "add_broad_signals",
+    "assess_spectra",
+    "check_basis_fits",
+    "fit_spectrum",
+    "load_spectrum",
+    "overlap",
+    "place_voxel",
+    "preprocess",
+    "read_basis",
+    "simulate_basis",
+    "spectrum_findings",
+    "water_scale",
+    "write_basis",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,19 +52,19 @@ class Baseline:
         return float(10.0 ** ((low + high) / 2))
 
 
-def make_baseline(all_points: int, inside: slice, splines: int) -> Baseline:
+@lru_cache(maxsize=16)
+def make_baseline(all_points: int, start: int, stop: int, splines: int) -> Baseline:
     """Make a cubic spline baseline over part of a spectrum.
 
     Parameters
     ----------
     all_points : int
         Points of the whole spectrum.
-    inside : slice
+    start, stop : int
         The fitted range in it.
     splines : int
         Number of splines over the fitted range; three more on each side carry what leaks in from beyond it.
     """
-    start, stop = inside.start, inside.stop
     step = (stop - 1 - start) / (splines - 3)
     knots = start + step * np.arange(-6, splines + 4)
     index = np.arange(all_points, dtype=np.float64)
@@ -75,12 +76,18 @@ def make_baseline(all_points: int, inside: slice, splines: int) -> Baseline:
     time = np.fft.ifft(np.fft.ifftshift(real, axes=0), axis=0)
     time[1 : all_points // 2] *= 2
     time[all_points // 2 :] = 0
-    columns = np.fft.fftshift(np.fft.fft(time, axis=0), axes=0)[inside]
-    curvature = np.diff(np.eye(count), n=2, axis=0)
-    size = gram(columns, columns)
-    size += np.eye(count) * (1e-9 * np.trace(size) / count)
-    roughness, rotation = eigh(curvature.T @ curvature, size)
-    return Baseline(columns @ rotation, np.clip(roughness, 0.0, None))
+    smooth = np.fft.fftshift(np.fft.fft(time, axis=0), axes=0)[start:stop]
+    # The first sample of a FID is often wrong (receiver opening, halved by convention): a complex constant is free.
+    constant = np.ones((stop - start, 1), dtype=np.complex128)
+    columns = np.concatenate([smooth, constant, 1j * constant], axis=1)
+    curvature = np.zeros((count - 2, count + 2))
+    curvature[:, :count] = np.diff(np.eye(count), n=2, axis=0)
+    size, axes = eigh(gram(columns, columns))
+    good = size > 1e-8 * size[-1]
+    axes = axes[:, good] / np.sqrt(size[good])
+    bent = curvature @ axes
+    roughness, rotation = eigh(bent.T @ bent)
+    return Baseline(columns @ (axes @ rotation), np.clip(roughness, 0.0, None))
 
 
 def gram(left: _Complex, right: _Complex) -> _Float:

@@ -52,9 +52,7 @@ def noise_sd(spectrum: NDArray[np.complex128], ppm: NDArray[np.float64]) -> floa
     return max(min(sides), 1e-12 * float(np.abs(spectrum).max()))
 
 
-def find_start(
-    fid: NDArray[np.complex128], basis: Basis, inside: NDArray[np.bool_], longest_shift_ppm: float
-) -> Start:
+def find_start(fid: NDArray[np.complex128], basis: Basis, inside: NDArray[np.bool_], longest_shift_ppm: float) -> Start:
     """Search shifts and phases for the best non-negative mixture of templates.
 
     Parameters

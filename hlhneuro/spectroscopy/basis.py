@@ -91,9 +91,7 @@ class Basis:
     def select(self, names: Sequence[str]) -> Basis:
         """Return a basis of these functions only, in this order."""
         index = [self.names.index(name) for name in names]
-        return replace(
-            self, names=tuple(names), fids=self.fids[index], kinds=tuple(self.kinds[i] for i in index)
-        )
+        return replace(self, names=tuple(names), fids=self.fids[index], kinds=tuple(self.kinds[i] for i in index))
 
     def resampled(self, dwell_time_s: float, points: int, spectrometer_frequency_mhz: float) -> Basis:
         """Return the basis on another time axis and at a slightly different field (shifts keep their ppm)."""
@@ -239,7 +237,9 @@ def sequence_timing(
             float(mixing_time_s) if name == "steam" and mixing_time_s is not None else None,
         )
     except ValueError as error:
-        raise StudyError(str(error), field="sequence", found=sequence, remedy="give a timing that is possible") from error
+        raise StudyError(
+            str(error), field="sequence", found=sequence, remedy="give a timing that is possible"
+        ) from error
     return timing, tuple(assumptions)
 
 
@@ -326,7 +326,9 @@ def read_basis(path: str | Path) -> Basis:
     try:
         text = path.read_text(encoding="latin-1")
     except OSError as error:
-        raise InputError(f"the basis could not be read: {error}", path=path, remedy="give an LCModel .BASIS file") from error
+        raise InputError(
+            f"the basis could not be read: {error}", path=path, remedy="give an LCModel .BASIS file"
+        ) from error
     header, *entries = re.split(r"\$BASIS\s*\n", text)
     frequency, dwell = _number(header, "HZPPPM", path), _number(header, "BADELT", path)
     echo_ms = _number(header, "ECHOT", path, needed=False)

@@ -64,7 +64,7 @@ def fit_spectrum(
     water: Spectrum | None = None,
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
     sequence: str | None = None,
-    tissue: TissueFractions | None = None,
+    tissue: TissueFractions | tuple[float, float, float] | None = None,
 ) -> SpectrumFit:
     """Preprocess one acquisition and fit it with a basis.
 
@@ -78,8 +78,8 @@ def fit_spectrum(
         Water reference of the same voxel: eddy currents, coil weights and the scale of concentrations.
     sequence : str, optional
         What the spectrum was acquired with; wins over its header.
-    tissue : TissueFractions, optional
-        Grey matter, white matter and CSF in the voxel, for the water reference.
+    tissue : TissueFractions or (float, float, float), optional
+        Grey matter, white matter and CSF in the voxel, for the water reference; what three numbers leave is lesion.
 
     Returns
     -------
@@ -103,8 +103,23 @@ def fit_spectrum(
         suited, notes = _suited_basis(prepared.spectrum, basis, settings)
         fitted = _fit(prepared.spectrum, suited, settings)
         seconds = time.perf_counter() - started
+        if isinstance(tissue, tuple):
+            tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
         scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue)
-        return _report(prepared.spectrum, suited, fitted, scale, (*prepared.record, *notes), seconds, settings)
+        record = (_acquisition(prepared.spectrum), *prepared.record, *notes)
+        return _report(prepared.spectrum, suited, fitted, scale, record, seconds, settings)
+
+
+def _acquisition(spectrum: Spectrum) -> tuple[str, Mapping[str, object]]:
+    facts = {
+        "field_t": round(spectrum.field_t, 4),
+        "echo_time_s": spectrum.echo_time_s,
+        "repetition_time_s": spectrum.repetition_time_s,
+        "sequence": spectrum.sequence,
+        "points": spectrum.points,
+        "dwell_time_s": spectrum.dwell_time_s,
+    }
+    return "acquisition", facts
 
 
 def _suited_basis(
@@ -163,9 +178,7 @@ def _fit(spectrum: Spectrum, basis: Basis, settings: SpectraSettings) -> _Fitted
     parameters[nl.GAUSS2] = (start.width_hz / 2) ** 2
     stiffness = model.baseline.stiffness_for(1.0 * span + 2)
     common = (nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2)
-    rough, first = nl.optimise(
-        parameters, model, stiffness, prior, noise, moving=common, iterations=10, tolerance=1e-3
-    )
+    rough, first = nl.optimise(parameters, model, stiffness, prior, noise, moving=common, iterations=10, tolerance=1e-3)
     stiffness, flexibility = _choose_stiffness(rough, model, span, settings)
     # Priors are weighed against what the model cannot explain, not against thermal noise alone.
     spread = max(noise, _spread(rough.residual))
@@ -216,7 +229,7 @@ def _build_model(
         inside=inside,
         offset_ppm=ppm[first:last] - (settings.fit_low_ppm + settings.fit_high_ppm) / 2,
         gaussian=np.array([kind != "metabolite" for kind in basis.kinds]),
-        baseline=make_baseline(size, inside, splines),
+        baseline=make_baseline(size, inside.start, inside.stop, splines),
     )
 
 

@@ -158,7 +158,9 @@ def _coil_weights(guide: _Complex, data: _Complex, settings: SpectraSettings) ->
     weights = whiten.conj() @ right[0].conj()
     # Unit gain for the combined sensitivities keeps the signal's scale and puts the first point on the real axis.
     response = guide[: settings.coil_points] @ weights
-    gain = np.sqrt(np.vdot(guide[: settings.coil_points], guide[: settings.coil_points]).real / np.vdot(response, response).real)
+    gain = np.sqrt(
+        np.vdot(guide[: settings.coil_points], guide[: settings.coil_points]).real / np.vdot(response, response).real
+    )
     return np.asarray(weights * gain * np.exp(-1j * np.angle(response[0])))
 
 
@@ -265,7 +267,7 @@ def correct_eddy_currents(fid: _Complex, water: _Complex) -> _Complex:
 
 
 def remove_water(spectrum: Spectrum, settings: SpectraSettings) -> tuple[_Complex, float]:
-    """Remove residual water by a sum of damped sinusoids found in a narrow band about it.
+    """Remove residual water, if it is the tallest signal, by a sum of damped sinusoids found in a narrow band about it.
 
     The band is cut out of the spectrum, so that the matrix to decompose has about a hundred rows.
 
@@ -281,6 +283,11 @@ def remove_water(spectrum: Spectrum, settings: SpectraSettings) -> tuple[_Comple
     """
     hz = spectrum.spectrometer_frequency_mhz
     whole = np.fft.fftshift(np.fft.fft(spectrum.fid))
+    about_water = np.abs(spectrum.ppm - REFERENCE_PPM) <= settings.water_half_width_ppm
+    metabolites = (spectrum.ppm > settings.fit_low_ppm) & (spectrum.ppm < settings.fit_high_ppm)
+    tallest = float(np.abs(whole[metabolites]).max())
+    if np.abs(whole[about_water]).max() < settings.water_worth_removing * tallest:
+        return spectrum.fid, 0.0  # what is there are metabolites, and the baseline takes the tail of a little water
     centre = int(np.argmin(np.abs(spectrum.ppm - REFERENCE_PPM)))
     per_point = 1.0 / (spectrum.points * spectrum.dwell_time_s)
     half = int(round(settings.water_band_ppm * hz / per_point))
@@ -292,7 +299,9 @@ def remove_water(spectrum: Spectrum, settings: SpectraSettings) -> tuple[_Comple
     poles = _hankel_poles(band[: max(32, (3 * band.size) // 4)], settings.water_components)
     frequency = np.angle(poles) / (2 * np.pi * factor * spectrum.dwell_time_s)
     decay = np.abs(poles)
-    within = (np.abs(frequency) <= settings.water_half_width_ppm * hz) & (decay < 1.0) & (decay > 1e-3)
+    width = -np.log(np.clip(decay, 1e-3, 1 - 1e-12)) / (np.pi * factor * spectrum.dwell_time_s)
+    narrow = width <= settings.water_half_width_ppm * hz  # broader components are the tails of something else
+    within = (np.abs(frequency) <= settings.water_half_width_ppm * hz) & (decay < 1.0) & narrow
     if not within.any():
         return spectrum.fid, 0.0
     # Amplitudes come from the band with all poles present; only those of water are subtracted.

@@ -164,9 +164,7 @@ def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) ->
     try:
         return _build(image, data, {**(sidecar or {}), **extension})
     except InputError as error:
-        raise InputError(
-            error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy
-        ) from error
+        raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
 
 
 def _extension(image: Any) -> dict[str, Any]:
@@ -236,7 +234,9 @@ def _needed(header: Mapping[str, Any], name: str) -> float:
     value = _optional(header, name)
     if value is None:
         raise InputError(
-            "the file does not say this", field=name, remedy="give it in the JSON sidecar (MHz), or convert the data again"
+            "the file does not say this",
+            field=name,
+            remedy="give it in the JSON sidecar (MHz), or convert the data again",
         )
     return value
 

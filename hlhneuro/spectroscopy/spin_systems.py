@@ -107,7 +107,9 @@ def _group(entry: Mapping[str, Any]) -> SpinGroup:
 def _orientations(outside: Mapping[str, Sequence[float]], counts: Sequence[int]) -> tuple[tuple[float, ...], ...]:
     if not outside:
         return ((),)
-    spread = {nucleus: [j for j, n in zip(js, counts, strict=True) for _ in range(n)] for nucleus, js in outside.items()}
+    spread = {
+        nucleus: [j for j, n in zip(js, counts, strict=True) for _ in range(n)] for nucleus, js in outside.items()
+    }
     return tuple(
         tuple(
             sum(level * js[spin] for level, js in zip(levels, spread.values(), strict=True))
