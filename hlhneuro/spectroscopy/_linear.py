@@ -1,4 +1,4 @@
-"""The linear part of the fit: non-negative amplitudes on a penalised spline baseline, through small normal equations."""
+"""The linear part of the fit: non-negative amplitudes on a penalised spline baseline, by small normal equations."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The nonlinear part of the fit: shifts, widths and phases, found by variable projection with an analytic Jacobian.
 
-Each basis function is multiplied in time by ``exp(-2 pi i s t - pi l t - k q t**2)``: a shift s (Hz, towards higher ppm), a
-Lorentz width l (Hz) and a squared Gauss width q (Hz squared). All enter the exponent linearly, so derivatives are the same
-products weighted with t or t squared.
+Each basis function is multiplied in time by ``exp(-2 pi i s t - pi l t - k q t**2)``: a shift s (Hz, towards higher
+ppm), a Lorentz width l (Hz) and a squared Gauss width q (Hz squared). All enter the exponent linearly, so derivatives
+are the same products weighted with t or t squared.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Model:
     @property
     def parameters(self) -> int:
         """Number of nonlinear parameters."""
-        return COMMON + 2 * self.fids.shape[0]
+        return COMMON + 2 * int(self.fids.shape[0])
 
 
 @dataclass(frozen=True)

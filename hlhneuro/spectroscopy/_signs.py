@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -125,18 +125,16 @@ def lactate_sign(result: SpectrumResult, settings: PatternSettings) -> Sign:
     sign = _seen(result, "Lac", "lactate", settings.lactate_ratio, "Lunsing 2017, Eur Radiol: Lac/Cr 0.22")
     echo, field = result.echo_time_s, _field_t(result)
     inverted = echo is not None and settings.inverted_echo_low_s <= echo <= settings.inverted_echo_high_s
-    if sign.answer is Answer.ABSENT and inverted and result.sequence in ("press", None):
-        if field is None or field >= settings.cancellation_field_t:
-            return Sign(
-                Answer.NOT_ASSESSABLE,
-                "lactate not excluded: with PRESS at this field and echo time its inverted doublet can cancel; "
-                "TE 288 ms, a short echo time or semi-LASER would tell",
-                sign.value,
-                sign.uncertainty,
-                sign.unit,
-                sign.threshold,
-                sign.source,
-            )
+    cancels = (
+        inverted and result.sequence in ("press", None) and (field is None or field >= settings.cancellation_field_t)
+    )
+    if sign.answer is Answer.ABSENT and cancels:
+        return replace(
+            sign,
+            answer=Answer.NOT_ASSESSABLE,
+            reason="lactate not excluded: with PRESS at this field and echo time its inverted doublet can cancel; "
+            "TE 288 ms, a short echo time or semi-LASER would tell",
+        )
     return sign
 
 

@@ -22,7 +22,7 @@ _PHASES = 24
 
 @dataclass(frozen=True)
 class Start:
-    """Offset of the data towards higher ppm, phase and linewidth to begin with, and the energy they explain (0 to 1)."""
+    """Offset of the data towards higher ppm, phase and linewidth to begin with; the part of the energy they explain."""
 
     shift_hz: float
     phase_rad: float
@@ -67,7 +67,7 @@ def find_start(fid: NDArray[np.complex128], basis: Basis, inside: NDArray[np.boo
     """
     time = np.arange(fid.size) * basis.dwell_time_s
     frequency = basis.spectrometer_frequency_mhz
-    steps = int(round(longest_shift_ppm / _SHIFT_STEP_PPM))
+    steps = round(longest_shift_ppm / _SHIFT_STEP_PPM)
     shifts_hz = np.arange(-steps, steps + 1) * _SHIFT_STEP_PPM * frequency
     # Offset data are moved back, so that one set of templates serves every shift.
     data = _spectrum(fid * np.exp(2j * np.pi * np.outer(shifts_hz, time)), inside)

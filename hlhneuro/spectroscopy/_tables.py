@@ -41,14 +41,18 @@ def concentration_table(
         In `unit`.
     covariance : array, shape (functions, functions)
     """
-    rows = [(name, np.eye(len(names))[i]) for i, name in enumerate(names)]
+    rows: list[tuple[str, _Float]] = [(name, np.eye(len(names))[i]) for i, name in enumerate(names)]
     for total, parts in SUMS.items():
-        rows.append((total, np.array([float(n in parts) for n in names])))
+        rows.append((total, np.array([n in parts for n in names], dtype=np.float64)))
     for total, kind in _KIND_SUMS.items():
-        rows.append((total, np.array([float(k == kind) for k in kinds])))
+        rows.append((total, np.array([k == kind for k in kinds], dtype=np.float64)))
     rows = [(name, weights) for name, weights in rows if weights.any()]
     creatine = next((weights for name, weights in rows if name == "tCr"), None)
     return pd.DataFrame([_row(name, w, creatine, amplitudes, covariance, unit, settings) for name, w in rows])
+
+
+def _root(variance: float) -> float:
+    return float(np.sqrt(max(variance, 0.0)))
 
 
 def _row(
@@ -61,15 +65,15 @@ def _row(
     settings: SpectraSettings,
 ) -> dict[str, object]:
     value = float(weights @ amplitudes)
-    sd = float(np.sqrt(max(weights @ covariance @ weights, 0.0)))
+    sd = _root(float(weights @ covariance @ weights))
     ratio, ratio_sd = np.nan, np.nan
     if creatine is not None:
         total = float(creatine @ amplitudes)
-        total_sd = float(np.sqrt(max(creatine @ covariance @ creatine, 0.0)))
+        total_sd = _root(float(creatine @ covariance @ creatine))
         if total > settings.detection_sd * total_sd:
             ratio = value / total
             slope = (weights - ratio * creatine) / total  # delta method
-            ratio_sd = float(np.sqrt(max(slope @ covariance @ slope, 0.0)))
+            ratio_sd = _root(float(slope @ covariance @ slope))
     return {
         "metabolite": name,
         "concentration": value,

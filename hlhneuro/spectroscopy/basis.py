@@ -23,10 +23,10 @@ __all__ = ["Basis", "add_broad_signals", "check_basis_fits", "read_basis", "simu
 _PROTON_MHZ_PER_T = 42.577478518  # CODATA 2018, shielded by nothing: enough for a nominal field
 
 _ALIASES = {
-    "ins": "mI", "mi": "mI", "scyllo": "sIns", "sins": "sIns", "si": "sIns", "pch": "PCho", "pcho": "PCho", "gpc": "GPC",
-    "glu": "Glu", "gln": "Gln", "naa": "NAA", "naag": "NAAG", "cr": "Cr", "pcr": "PCr", "lac": "Lac", "gaba": "GABA",
-    "gsh": "GSH", "tau": "Tau", "asp": "Asp", "asc": "Asc", "ala": "Ala", "gly": "Gly", "glc": "Glc", "pe": "PE",
-    "act": "Ace", "ace": "Ace", "suc": "Suc", "pyr": "Pyr",
+    "ins": "mI", "mi": "mI", "scyllo": "sIns", "sins": "sIns", "si": "sIns", "pch": "PCho", "pcho": "PCho",
+    "gpc": "GPC", "glu": "Glu", "gln": "Gln", "naa": "NAA", "naag": "NAAG", "cr": "Cr", "pcr": "PCr", "lac": "Lac",
+    "gaba": "GABA", "gsh": "GSH", "tau": "Tau", "asp": "Asp", "asc": "Asc", "ala": "Ala", "gly": "Gly", "glc": "Glc",
+    "pe": "PE", "act": "Ace", "ace": "Ace", "suc": "Suc", "pyr": "Pyr",
 }  # fmt: skip
 
 

@@ -221,9 +221,9 @@ def _build_model(
     place = np.arange(size)
     place = np.where(place >= size - size // 16, place - size, place)
     inside = slice(first - band_start, last - band_start)
-    splines = int(round(settings.baseline_splines_per_ppm * (settings.fit_high_ppm - settings.fit_low_ppm)))
+    splines = round(settings.baseline_splines_per_ppm * (settings.fit_high_ppm - settings.fit_low_ppm))
     return nl.Model(
-        time_s=place * (duration / size),
+        time_s=np.asarray(place * (duration / size), dtype=np.float64),
         fids=np.asarray(fids),
         data=np.asarray(whole[first:last]),
         inside=inside,

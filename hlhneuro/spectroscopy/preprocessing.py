@@ -2,8 +2,8 @@
 
 References
 ----------
-Near J et al. Preprocessing, analysis and quantification in single-voxel magnetic resonance spectroscopy: experts' consensus
-recommendations. NMR Biomed 2021;34:e4257.
+Near J et al. Preprocessing, analysis and quantification in single-voxel magnetic resonance spectroscopy: experts'
+consensus recommendations. NMR Biomed 2021;34:e4257.
 """
 
 from __future__ import annotations
@@ -210,8 +210,8 @@ def align_transients(
 
     References
     ----------
-    Near J et al. Frequency and phase drift correction of magnetic resonance spectroscopy data by spectral registration in
-    the time domain. Magn Reson Med 2015;73:44.
+    Near J et al. Frequency and phase drift correction of magnetic resonance spectroscopy data by spectral registration
+    in the time domain. Magn Reson Med 2015;73:44.
     """
     time = np.arange(fids.shape[0]) * dwell_time_s
     use = time <= settings.registration_window_s
@@ -222,7 +222,7 @@ def align_transients(
     for step in range(3):
         middle = np.median(aligned.real, axis=1) + 1j * np.median(aligned.imag, axis=1)
         reference = (fids[:, 0] if step == 0 else middle)[use]
-        # The frequency at which conj(reference) * transient adds up in phase is its offset; a coarse grid starts Newton.
+        # The frequency at which conj(reference) * transient adds up in phase is its offset; a grid starts Newton.
         product = np.conj(reference)[:, None] * fids[use]
         if step == 0:
             peak = np.argmax(np.abs(np.fft.fft(product, size, axis=0)), axis=0)
@@ -283,18 +283,18 @@ def remove_water(spectrum: Spectrum, settings: SpectraSettings) -> tuple[_Comple
     """
     hz = spectrum.spectrometer_frequency_mhz
     whole = np.fft.fftshift(np.fft.fft(spectrum.fid))
-    about_water = np.abs(spectrum.ppm - REFERENCE_PPM) <= settings.water_half_width_ppm
-    metabolites = (spectrum.ppm > settings.fit_low_ppm) & (spectrum.ppm < settings.fit_high_ppm)
-    tallest = float(np.abs(whole[metabolites]).max())
-    if np.abs(whole[about_water]).max() < settings.water_worth_removing * tallest:
+    about_water = np.abs(spectrum.ppm - REFERENCE_PPM) <= settings.water_search_ppm
+    metabolites = (spectrum.ppm > settings.fit_low_ppm) & (spectrum.ppm < settings.water_free_ppm)
+    centre = int(np.argmax(np.where(about_water, np.abs(whole), 0.0)))
+    if np.abs(whole[centre]) < settings.water_worth_removing * np.abs(whole[metabolites]).max():
         return spectrum.fid, 0.0  # what is there are metabolites, and the baseline takes the tail of a little water
-    centre = int(np.argmin(np.abs(spectrum.ppm - REFERENCE_PPM)))
     per_point = 1.0 / (spectrum.points * spectrum.dwell_time_s)
-    half = int(round(settings.water_band_ppm * hz / per_point))
+    half = round(settings.water_band_ppm * hz / per_point)
     half = min(half, centre, spectrum.points - centre - 1)
     if half < 16:
         return spectrum.fid, 0.0
     band = np.fft.ifft(np.fft.ifftshift(whole[centre - half : centre + half]))
+    carrier_hz = float(spectrum.frequency_hz[centre])
     factor = spectrum.points / band.size  # one point of the band is this many of the FID
     poles = _hankel_poles(band[: max(32, (3 * band.size) // 4)], settings.water_components)
     frequency = np.angle(poles) / (2 * np.pi * factor * spectrum.dwell_time_s)
@@ -312,6 +312,7 @@ def remove_water(spectrum: Spectrum, settings: SpectraSettings) -> tuple[_Comple
     chosen = poles[within]
     steps = np.arange(spectrum.points) / factor
     water = np.exp(np.log(chosen) * steps[:, None]) @ (amplitude / factor)
+    water *= np.exp(2j * np.pi * carrier_hz * spectrum.time_s)
     cleaned = spectrum.fid - water
     removed = 1.0 - float(np.vdot(cleaned, cleaned).real / np.vdot(spectrum.fid, spectrum.fid).real)
     return np.asarray(cleaned), round(removed, 4)

@@ -113,8 +113,8 @@ def water_scale(
 
     References
     ----------
-    Gasparovic C et al. Use of tissue water as a concentration reference for proton spectroscopic imaging. Magn Reson Med
-    2006;55:1219.
+    Gasparovic C et al. Use of tissue water as a concentration reference for proton spectroscopic imaging. Magn Reson
+    Med 2006;55:1219.
     """
     if water is None:
         return WaterScale(1.0, "a.u.", ("no water reference: only ratios can be compared",))

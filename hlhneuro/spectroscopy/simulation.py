@@ -1,9 +1,9 @@
 """Density-matrix simulation of single-voxel sequences with ideal pulses, as lists of spectral lines.
 
-The free Hamiltonian conserves the number of spins that point down, so it is diagonalised in blocks of that number, and a
-coherence of order one is a set of small rectangular blocks between neighbouring numbers. An ideal refocusing pulse
-exchanges up and down; seen from the frame that follows it, it only reverses all chemical shifts. No pulse matrix is needed
-for echo sequences; STEAM, whose pulses mix orders, uses full matrices.
+The free Hamiltonian conserves the number of spins that point down, so it is diagonalised in blocks of that number, and
+a coherence of order one is a set of small rectangular blocks between neighbouring numbers. An ideal refocusing pulse
+exchanges up and down; seen from the frame that follows it, it only reverses all chemical shifts. No pulse matrix is
+needed for echo sequences; STEAM, whose pulses mix orders, uses full matrices.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,8 +102,7 @@ def _raising(spins: int) -> tuple[_Float, ...]:
     """Blocks <k-1 down| F+ |k down> of the total raising operator, for k = 1 .. n."""
     levels = _states(spins)
     return tuple(
-        (np.bitwise_count(upper[:, None] ^ lower[None, :]) == 1).astype(np.float64)
-        for upper, lower in zip(levels[:-1], levels[1:], strict=True)
+        (np.bitwise_count(upper[:, None] ^ lower[None, :]) == 1).astype(np.float64) for upper, lower in pairwise(levels)
     )
 
 
@@ -187,7 +187,7 @@ def _steam(blocks: _Blocks, timing: SequenceTiming) -> list[_Complex]:
     order = np.concatenate(levels)
     pulse = pulse[np.ix_(order, order)]
     edges = np.cumsum([0, *(level.size for level in levels)])
-    part = [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    part = [slice(a, b) for a, b in pairwise(edges)]
     vectors = np.zeros((order.size, order.size))
     for k, v in enumerate(blocks.vectors):
         vectors[part[k], part[k]] = v
@@ -197,7 +197,7 @@ def _steam(blocks: _Blocks, timing: SequenceTiming) -> list[_Complex]:
 
     def evolve(rho: _Complex, duration: float) -> _Complex:
         phase = np.exp(-2j * np.pi * duration * (energies[:, None] - energies[None, :]))
-        return vectors @ (phase * (vectors.T @ rho @ vectors)) @ vectors.T
+        return np.asarray(vectors @ (phase * (vectors.T @ rho @ vectors)) @ vectors.T)
 
     rho = np.zeros((order.size, order.size), dtype=np.complex128)
     for k, raising in enumerate(_raising(spins), start=1):
@@ -227,7 +227,7 @@ def _merge(frequencies: _Float, amplitudes: _Complex, tolerance_hz: float = 1e-6
 def lines_to_fid(lines: Lines, dwell_time_s: float, points: int) -> _Complex:
     """Return the undamped FID of a line list; a line above the reference turns clockwise (NIfTI-MRS).
 
-    The time axis is written as block start plus place in the block, which turns the sum over lines into a matrix product.
+    Time is written as block start plus place in the block, which turns the sum over lines into a matrix product.
     """
     inner = max(1, int(np.sqrt(points)))
     outer = -(-points // inner)

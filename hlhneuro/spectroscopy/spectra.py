@@ -111,12 +111,12 @@ class Spectrum:
     @property
     def time_s(self) -> NDArray[np.float64]:
         """Time of each sample."""
-        return np.arange(self.points) * self.dwell_time_s
+        return np.arange(self.points, dtype=np.float64) * np.float64(self.dwell_time_s)
 
     @property
     def frequency_hz(self) -> NDArray[np.float64]:
         """Frequency of each point of ``fftshift(fft(fid))``, ascending; higher shifts have negative frequencies."""
-        return np.fft.fftshift(np.fft.fftfreq(self.points, self.dwell_time_s))
+        return np.asarray(np.fft.fftshift(np.fft.fftfreq(self.points, self.dwell_time_s)), dtype=np.float64)
 
     @property
     def ppm(self) -> NDArray[np.float64]:
@@ -152,7 +152,7 @@ def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) ->
     """
     path = Path(path)
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         data = np.asarray(image.dataobj)
         extension = _extension(image)
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:

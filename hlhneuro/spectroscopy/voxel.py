@@ -121,7 +121,7 @@ def _centres(count: int) -> NDArray[np.float64]:
 def _inside_fraction(box_to_subject: AffineTransform, grid: Grid) -> float:
     line = _centres(_BOX_SAMPLES)
     cube = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    index = AffineTransform(np.linalg.inv(grid.affine)).map(box_to_subject.map(cube))
+    index = AffineTransform(grid.affine).inverse().map(box_to_subject.map(cube))
     inside = np.all((index >= -0.5) & (index <= np.asarray(grid.shape) - 0.5), axis=1)
     return float(inside.mean())
 
@@ -129,7 +129,7 @@ def _inside_fraction(box_to_subject: AffineTransform, grid: Grid) -> float:
 def _coverage(box_to_subject: AffineTransform, grid: Grid) -> NDArray[np.float64]:
     """Return which part of each grid voxel lies in the box."""
     weight = np.zeros(grid.shape)
-    to_index = AffineTransform(np.linalg.inv(grid.affine))
+    to_index = AffineTransform(grid.affine).inverse()
     corners = np.stack(np.meshgrid(*([[-0.5, 0.5]] * 3), indexing="ij"), axis=-1).reshape(-1, 3)
     reach = to_index.map(box_to_subject.map(corners))
     low = np.maximum(np.floor(reach.min(axis=0)).astype(int), 0)
