@@ -1,12 +1,27 @@
 """What is on disk: a BIDS study, its facts, and where results go."""
 
+from __future__ import annotations
+
+from hlhneuro.study.checking import CheckRow, StudyCheck, check_study
+from hlhneuro.study.clinical import (
+    STEROID_EFFECT_DAYS,
+    STEROID_EFFECT_SOURCE,
+    TreatmentEvent,
+    age_months,
+    covariates_by_session,
+    intervals_days,
+    read_treatment,
+    steroid_confounded,
+)
 from hlhneuro.study.derivatives import (
     Provenance,
     bids_uri,
     derivative_path,
     file_sha256,
     is_current,
+    parse_derivative_name,
     read_table,
+    sidecar_path,
     write_dataset_description,
     write_image,
     write_json,
@@ -14,19 +29,37 @@ from hlhneuro.study.derivatives import (
     write_text,
 )
 from hlhneuro.study.layout import Scan, Session, Study, Subject, open_study
+from hlhneuro.study.metadata import PHYSICAL_RANGES, Acquisition, PhysicalRange, read_acquisition
 
 __all__ = [
+    "PHYSICAL_RANGES",
+    "STEROID_EFFECT_DAYS",
+    "STEROID_EFFECT_SOURCE",
+    "Acquisition",
+    "CheckRow",
+    "PhysicalRange",
     "Provenance",
     "Scan",
     "Session",
     "Study",
+    "StudyCheck",
     "Subject",
+    "TreatmentEvent",
+    "age_months",
     "bids_uri",
+    "check_study",
+    "covariates_by_session",
     "derivative_path",
     "file_sha256",
+    "intervals_days",
     "is_current",
     "open_study",
+    "parse_derivative_name",
+    "read_acquisition",
     "read_table",
+    "read_treatment",
+    "sidecar_path",
+    "steroid_confounded",
     "write_dataset_description",
     "write_image",
     "write_json",
