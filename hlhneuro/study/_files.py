@@ -57,6 +57,8 @@ def inspect_file(path: Path) -> FileFacts:
         If it is no NIfTI file, ends early, or is damaged.
     """
     again = "copy or convert it again from the scanner's data"
+    trouble: Exception | None = None
+    start = expected = 0
     try:
         image: Any = nib.load(path)
         header = image.header
@@ -68,11 +70,13 @@ def inspect_file(path: Path) -> FileFacts:
         oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
         extension = _mrs_extension(header)
     except Exception as error:  # nibabel lets through whatever a damaged header provokes
-        raise InputError("it is not a readable NIfTI file", remedy=again, path=path, found=error) from None
+        trouble = error
     try:
         checksum, stored = _read_through(path, start)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError("the file is damaged or ends early", remedy=again, path=path, found=error) from None
+    if trouble is not None:
+        raise InputError("it is not a readable NIfTI file", remedy=again, path=path, found=trouble)
     if stored < expected:
         raise InputError(
             f"the file ends early: {expected} bytes of samples announced", remedy=again, path=path, found=stored

@@ -28,7 +28,7 @@ __all__ = ["read_table", "write_dataset_description", "write_image", "write_json
 # The nibabel default; masks shrink as well as at higher levels, float images gain 2 % for four times the time.
 _GZIP_LEVEL = 1
 _NUMBER = re.compile(r"[+-]?(inf|(0|[1-9]\d*)(\.\d*)?(e[+-]?\d+)?|\.\d+(e[+-]?\d+)?)", re.IGNORECASE | re.ASCII)
-_NOT_BIDS = ("*.html", "*.svg", "*_findings.json", "*_xfm.*", "*.tsv", "*_dseg.json", "group/", "logs/", "status.tsv")
+_NOT_BIDS = ("*.html", "*.svg", "*_findings.json", "*_xfm.*", "*.tsv", "group/", "logs/", "status.tsv")
 
 
 def write_image(

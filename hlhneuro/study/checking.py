@@ -141,7 +141,17 @@ class _Checked:
 
 def _remark(subject: str, session: str, sentence: str) -> CheckRow:
     """Return a row for a sentence of `open_study`; red if something on disk is left unread or must go."""
-    stops = ("not read", "cannot be", "not kept", "not UTF-8", "is empty", "contradict", "header has", "holds no")
+    stops = (
+        "not read",
+        "cannot be",
+        "not kept",
+        "not UTF-8",
+        "is empty",
+        "can be taken",
+        "contradict",
+        "header has",
+        "holds no",
+    )
     state: State = "unusable" if any(words in sentence for words in stops) else "present"
     return CheckRow(subject, session, "remark", state, sentence)
 

@@ -130,7 +130,7 @@ def open_study(root: str | Path) -> Study:
     problems += wrong + list(people.problems)
     if not people.present:
         problems.append(
-            "participants.tsv is missing or cannot be used, so that sex and age are unknown; "
+            "there is no usable participants.tsv, so that sex and age are unknown; "
             "write it with the columns participant_id, age, sex"
         )
     sidecars = Sidecars(root)
@@ -222,7 +222,7 @@ def _read_subject(root: Path, folder: Path, people: Table, sidecars: Sidecars) -
     problems += wrong
     if len(found) > 1 and not visits.present:
         problems.append(
-            f"sub-{label}_sessions.tsv is missing or cannot be used; dates and ages of the sessions come from it "
+            f"there is no usable sub-{label}_sessions.tsv; dates and ages of the sessions come from it "
             "(columns session_id, acq_time, age)"
         )
     common: Counter[tuple[object, ...]] = Counter()
