@@ -37,6 +37,7 @@ class Model:
     time_s : array, shape (band,)
         Time axis of the decimated FIDs.
     fids : complex array, shape (functions, band)
+        Damped already by `damped_hz`.
     data : complex array, shape (points,)
         Spectrum of the fitted range.
     inside : slice
@@ -46,6 +47,8 @@ class Model:
     gaussian : bool array, shape (functions,)
         Whose own width is Gaussian (broad signals); the others' is Lorentzian.
     baseline : Baseline
+    damped_hz : float
+        Lorentz width that the FIDs have on top of their own.
     """
 
     time_s: _Float
@@ -55,6 +58,7 @@ class Model:
     offset_ppm: _Float
     gaussian: NDArray[np.bool_]
     baseline: Baseline
+    damped_hz: float
 
     @property
     def parameters(self) -> int:
@@ -103,7 +107,7 @@ def evaluate(
     t = model.time_s
     shift = parameters[COMMON : COMMON + count] + parameters[SHIFT]
     width = parameters[COMMON + count :]
-    lorentz = parameters[LORENTZ] + np.where(model.gaussian, 0.0, width)
+    lorentz = parameters[LORENTZ] - model.damped_hz + np.where(model.gaussian, 0.0, width)
     gauss = parameters[GAUSS2] + np.where(model.gaussian, width, 0.0)
     exponent = -np.outer(2j * np.pi * shift + np.pi * lorentz, t) - np.outer(_GAUSS * gauss, t * t)
     damped = model.fids * np.exp(exponent)

@@ -215,7 +215,10 @@ def _build_model(
     band_start = min(max(0, (first + last - size) // 2), spectrum.points - size)
     band = slice(band_start, band_start + size)
     duration = spectrum.points * spectrum.dwell_time_s
-    spectra = np.fft.fftshift(np.fft.fft(basis.fids, axis=-1), axes=-1)[:, band]
+    # Damped to a thousandth at their end, FIDs do not wrap around when the band is cut; the fit takes it off again.
+    damped_hz = float(np.log(1000.0) / (np.pi * duration))
+    damping = np.exp(-np.pi * damped_hz * spectrum.time_s)
+    spectra = np.fft.fftshift(np.fft.fft(basis.fids * damping, axis=-1), axes=-1)[:, band]
     fids = np.fft.ifft(np.fft.ifftshift(spectra, axes=-1), axis=-1)
     # Cutting the band smears the sharp onset of a FID to slightly negative times, which sit at the end of the axis.
     place = np.arange(size)
@@ -230,6 +233,7 @@ def _build_model(
         offset_ppm=ppm[first:last] - (settings.fit_low_ppm + settings.fit_high_ppm) / 2,
         gaussian=np.array([kind != "metabolite" for kind in basis.kinds]),
         baseline=make_baseline(size, inside.start, inside.stop, splines),
+        damped_hz=damped_hz,
     )
 
 
