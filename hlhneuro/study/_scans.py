@@ -85,6 +85,9 @@ def _find_in_datatype(folder: Path, subject: str, session: str | None) -> tuple[
                 problems.append(f"{path.name} is not read: {why_not}")
                 continue
             scan, remark = _recognise(path, folder.name)
+            if (scan.contrast in _SPECTRA) != (folder.name == "mrs"):
+                problems.append(f"{path.name} is not read: spectra, and only they, belong into mrs/; move or rename it")
+                continue
             scans.append(scan)
             problems += [remark] if remark else []
     return scans, problems

@@ -79,6 +79,8 @@ def test_files_that_cannot_be_used_are_named(build):
         "anat/sub-01_ses-01_T2w.NII.GZ": ["NII.GZ", "small letters"],
         "anat/sub-01_ses-01_T1w.nii": ["T1w.nii is not read", "delete"],
         "anat/sub-01_ses-01_T2w.dcm": ["dcm", "hlhneuro import"],
+        "mrs/sub-01_ses-01_FLAIR.nii.gz": ["FLAIR.nii.gz is not read", "spectra"],
+        "anat/sub-01_ses-01_svs.nii.gz": ["svs.nii.gz is not read", "mrs/"],
         "sub-01_ses-01_FLAIR.nii.gz": ["FLAIR", "lies outside anat/"],
         "diffusion/sub-01_ses-01_ADC.nii.gz": ["diffusion/", "anat, dwi"],
         "anat/old/sub-01_ses-01_FLAIR.nii.gz": ["anat/old/", "further folder"],
