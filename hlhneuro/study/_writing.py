@@ -254,11 +254,10 @@ def _cell(value: Any) -> str:
 
 
 def _format(column: pd.Series[Any]) -> str:
-    if pd.api.types.is_bool_dtype(column):
-        return "boolean"
-    if pd.api.types.is_integer_dtype(column):
-        return "integer"
-    return "number" if pd.api.types.is_float_dtype(column) else "string"
+    # By content: a column of numbers or truth values with a None among them has the dtype object.
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    known = {"boolean": "boolean", "integer": "integer", "floating": "number", "mixed-integer-float": "number"}
+    return known.get(kind, "string")
 
 
 def _typed(cells: list[str | None], told: str) -> pd.Series[Any]:
@@ -268,7 +267,9 @@ def _typed(cells: list[str | None], told: str) -> pd.Series[Any]:
         return series
     if told == "boolean" or (told and not _all_numbers(present)):
         truth = {"true": True, "false": False}
-        return series.map(truth).astype("boolean") if set(present) <= set(truth) else series
+        if not set(present) <= set(truth):
+            return series
+        return series.map(truth).astype(bool if len(present) == len(cells) else "boolean")
     numbers = pd.to_numeric(series).astype(float)
     whole = told == "integer" and len(present) == len(cells)
     return series.astype("int64") if whole else numbers

@@ -180,6 +180,33 @@ def test_labels_stay_text_with_and_without_a_sidecar(tmp_path):
     assert back["volume_ml"].dtype == float
 
 
+def test_gaps_do_not_turn_numbers_into_text(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "real": [1.5, None],
+            "whole": [3, None],
+            "seen": [True, None],
+            "all_seen": [True, False],
+            "none": [None, None],
+        },
+        dtype=object,
+    )
+    path = d.write_table(tmp_path / "t.tsv", frame, dict.fromkeys(frame.columns, ("", "x")), PROVENANCE)
+    back = d.read_table(path)
+    assert (back["real"][0], back["whole"][0], back["seen"][0]) == (1.5, 3, True)
+    assert back[["real", "whole", "seen", "none"]].isna().loc[1].all()
+    assert back["all_seen"].dtype == bool
+    assert back["none"].isna().all()
+
+
+def test_an_empty_table_keeps_its_columns(tmp_path):
+    frame = pd.DataFrame(columns=["lesion", "volume_ml"])
+    path = d.write_table(tmp_path / "t.tsv", frame, dict.fromkeys(frame.columns, ("", "x")), PROVENANCE)
+    assert path.read_bytes() == b"lesion\tvolume_ml\n"
+    assert list(d.read_table(path)) == ["lesion", "volume_ml"]
+    assert len(d.read_table(path)) == 0
+
+
 def test_every_column_must_be_described(tmp_path):
     with pytest.raises(ValueError, match="volume"):
         d.write_table(tmp_path / "t.tsv", pd.DataFrame({"volume": [1.0]}), {}, PROVENANCE)
