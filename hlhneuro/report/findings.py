@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -12,21 +13,21 @@ from hlhneuro.errors import InputError
 from hlhneuro.report.results import StageStatus, SubjectResults
 from hlhneuro.report.words import age_text, days_between, join_words, plural, quantity, sentence, sessions_text
 
-__all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "assess"]
+__all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "assess", "value_text"]
 
 SCHEMA_VERSION = "1.0"
 TROUBLE = ("failed", "not assessable")
 # What each stage would have told, as a question.
 STAGE_QUESTIONS = {
-    "read": "Can the file be read",
-    "prepare": "Can the images of the session be used",
-    "align": "Can the sessions be compared in one space",
-    "native": "Can results be carried back to the scanner's images",
-    "lesions": "Are there lesions",
-    "change": "Did lesions change between sessions",
-    "spectra": "Can the spectrum be read",
-    "findings": "Can the findings be put together",
-    "report": "Can the page be written",
+    "read": "Can the file be read?",
+    "prepare": "Can the images of the session be used?",
+    "align": "Can the sessions be compared in one space?",
+    "native": "Can results be carried back to the scanner's images?",
+    "lesions": "Are there lesions?",
+    "change": "Did lesions change between sessions?",
+    "spectra": "Can the spectrum be read?",
+    "findings": "Can the findings be put together?",
+    "report": "Can the page be written?",
 }
 
 
@@ -118,7 +119,8 @@ class Findings:
             "intervals": [asdict(interval) for interval in self.intervals],
             "summary": list(self.summary),
             "findings": [
-                {"kind": kind, **finding.to_dict()} for kind, finding in zip(self.kinds, self.findings, strict=True)
+                {"kind": kind, **_plain(finding.to_dict())}
+                for kind, finding in zip(self.kinds, self.findings, strict=True)
             ],
             "not_done": [asdict(status) for status in self.not_done],
             "settings": {stage: _plain(values) for stage, values in self.settings.items()},
@@ -163,7 +165,9 @@ class Findings:
 def _plain(values: Any) -> Any:
     if isinstance(values, Mapping):
         return {str(name): _plain(value) for name, value in values.items()}
-    return [_plain(value) for value in values] if isinstance(values, list | tuple) else values
+    if isinstance(values, list | tuple):
+        return [_plain(value) for value in values]
+    return None if isinstance(values, float) and not math.isfinite(values) else values  # JSON has no NaN
 
 
 def _finding_from(entry: Mapping[str, Any]) -> Finding:
@@ -244,7 +248,7 @@ def _study_findings(results: SubjectResults) -> list[Finding]:
     sessions = results.subject.sessions
     labels = tuple(session.label for session in sessions)
     undated = [session.label for session in sessions if session.date is None]
-    question = "Was the patient seen more than once on known dates"
+    question = "Was the patient seen more than once on known dates?"
     days: int | None = None
     if len(sessions) < 2:
         answer, reason = Answer.ABSENT, "one session only: nothing can be followed over time"
@@ -259,10 +263,10 @@ def _study_findings(results: SubjectResults) -> list[Finding]:
         if session.age_years is None:
             why = "no age in sessions.tsv and no date of birth; age-dependent limits cannot be applied"
             found.append(
-                Finding("age_known", "Is the age known", Answer.NOT_ASSESSABLE, why, "session", (session.label,))
+                Finding("age_known", "Is the age known?", Answer.NOT_ASSESSABLE, why, "session", (session.label,))
             )
         for problem in session.problems:
-            question = "Is the session complete and free of contradictions"
+            question = "Is the session complete and free of contradictions?"
             found.append(Finding("session_problem", question, Answer.ABSENT, problem, "session", (session.label,)))
     return found
 
@@ -279,30 +283,30 @@ def _missing_parts(results: SubjectResults) -> dict[str, list[Finding]]:
     before = told.get("prepare") or told.get("read") or "no image could be used"
     if results.aligned is None:
         reason = told.get("align") or before
-        found["imaging"].append(missing("alignment", "Can the sessions be compared in one space", reason))
+        found["imaging"].append(missing("alignment", "Can the sessions be compared in one space?", reason))
     if results.lesions is None:
         reason = told.get("lesions") or ("the images could not be aligned" if results.aligned is None else "not run")
-        found["imaging"].append(missing("lesions", "Are there lesions in the brain", reason))
+        found["imaging"].append(missing("lesions", "Are there lesions in the brain?", reason))
     if results.change is None or not results.change.intervals:
         if len(labels) < 2:
             reason = "one session only; a second one would show change"
         else:
             reason = told.get("change") or "lesions could be assessed in fewer than two sessions"
-        found["imaging"].append(missing("lesion_change", "Did the lesions change between sessions", reason))
+        found["imaging"].append(missing("lesion_change", "Did the lesions change between sessions?", reason))
     if not any(spectrum.fit is not None for spectrum in results.spectra):
         reason = (
             "no spectrum could be fitted: " + "; ".join(dict.fromkeys(s.reason for s in results.spectra if s.reason))
             if results.spectra
             else told.get("spectra") or "no spectrum was acquired"
         )
-        found["spectra"].append(missing("spectra", "Is the metabolism of the tissue abnormal", reason))
+        found["spectra"].append(missing("spectra", "Is the metabolism of the tissue abnormal?", reason))
     return found
 
 
 def _failed_stages(results: SubjectResults) -> list[Finding]:
     found = []
     for status in dict.fromkeys(status for status in results.statuses if status.state in TROUBLE):
-        question = STAGE_QUESTIONS.get(status.stage, f"Can the stage {status.stage!r} be done")
+        question = STAGE_QUESTIONS.get(status.stage, f"Can the stage {status.stage!r} be done?")
         reason = status.reason or f"the stage {status.stage!r} {status.state}, no reason given"
         scope, sessions = ("session", (status.session,)) if status.session else ("subject", ())
         found.append(Finding(f"stage_{status.stage}", question, Answer.NOT_ASSESSABLE, reason, scope, sessions))
@@ -322,10 +326,10 @@ def _summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str,
     for finding in findings:
         if finding.answer is Answer.PRESENT and finding.code != "follow_up":
             present.setdefault((finding.label, finding.subject_of), []).append(finding)
-    sentences += [sentence(f"Present: {_in_words(same)}") for same in list(present.values())[:limit]]
+    sentences += [_in_words(same) for same in list(present.values())[:limit]]
     if len(present) > limit:
         sentences.append(f"{plural(len(present) - limit, 'further present finding')} in the table below.")
-    unknown = list(dict.fromkeys(f.label for f in findings if f.answer is Answer.NOT_ASSESSABLE))
+    unknown = list(dict.fromkeys(f.label.rstrip("?") for f in findings if f.answer is Answer.NOT_ASSESSABLE))
     if unknown:
         more = [f"{len(unknown) - limit} more"] if len(unknown) > limit else []
         sentences.append(sentence(f"Not assessable: {'; '.join([*unknown[:limit], *more])}"))
@@ -351,11 +355,20 @@ def _who_and_when(results: SubjectResults) -> str:
 def _in_words(same: Sequence[Finding]) -> str:
     """Write findings that answer the same question of the same thing as one sentence."""
     first = same[0]
-    text = first.label.rstrip(".?") + (f" ({first.subject_of})" if first.subject_of else "")
+    of = f" ({first.subject_of})" if first.subject_of else ""
+    head = f"{first.label.rstrip('?.')}{of}? Yes" if first.label.endswith("?") else f"Present: {first.label}{of}"
     places = []
     for finding in same:
-        value = "" if finding.value is None else quantity(finding.value, finding.standard_uncertainty, finding.unit)
+        value = value_text(finding)
         where = sessions_text(finding.sessions, finding.scope) if finding.scope != "subject" else ""
         places.append(f"{value} ({where})" if value and where else value or where)
     places = [place for place in places if place]
-    return f"{text}: {join_words(places)}" if places else text
+    return f"{head}: {join_words(places)}." if places else f"{head}."
+
+
+def value_text(finding: Finding) -> str:
+    """Write the value of a finding, a change with its sign; empty if it has none."""
+    if finding.value is None:
+        return ""
+    signed = finding.scope == "interval" and finding.standard_uncertainty is not None
+    return quantity(finding.value, finding.standard_uncertainty, finding.unit, signed=signed)

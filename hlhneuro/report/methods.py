@@ -65,6 +65,9 @@ def _what_ran(results: SubjectResults) -> set[str]:
         if spectrum.fit is None:
             continue
         ran |= {"spectra", *(f"record:{name}" for name, _ in spectrum.fit.record)}
+        sources = [str(parameters.get("source", "")) for name, parameters in spectrum.fit.record if name == "basis"]
+        if any("simulat" in source for source in sources):
+            ran.add("basis:simulated")
         if spectrum.water_reference:
             ran.add("water")
         if spectrum.voxel is not None:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.report import figures
-from hlhneuro.report.findings import Findings
+from hlhneuro.report.findings import Findings, value_text
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.results import SubjectResults
@@ -119,14 +119,13 @@ def _findings(findings: Findings) -> list[Row]:
 def _finding(finding: Finding) -> Row:
     where = [finding.subject_of] if finding.subject_of else []
     where += [sessions_text(finding.sessions, finding.scope)] if finding.scope != "subject" else []
-    value = "" if finding.value is None else quantity(finding.value, finding.standard_uncertainty, finding.unit)
     limit = "" if finding.threshold is None else f"compared with {quantity(finding.threshold, None, finding.unit)}"
     return {
         "answer": finding.answer.value,
         "key": finding.answer.value.replace(" ", "-"),
         "label": finding.label,
         "where": ", ".join(filter(None, where)) or "whole course",
-        "value": value,
+        "value": value_text(finding),
         "limit": ", ".join(filter(None, (limit, finding.threshold_source))),
         "reason": finding.reason,
     }

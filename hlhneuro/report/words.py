@@ -52,6 +52,9 @@ def quantity(value: float | None, sd: float | None = None, unit: str = "", *, si
     if value is None or not _is_number(float(value)):
         return "n/a"
     value = float(value)
+    if sd is None and value.is_integer() and abs(value) < 1e6:
+        text = number(value, 0, signed=signed)  # a count, or a limit that was set
+        return f"{text}{_SPACE}{unit}" if unit else text
     has_sd = sd is not None and _is_number(float(sd)) and float(sd) > 0
     scale = float(sd) if has_sd and sd is not None else abs(value) / 10
     decimals = 0 if scale == 0 else min(max(1 - math.floor(math.log10(scale)), 0), 4)

@@ -24,7 +24,7 @@ from hlhneuro.lesions.change import IntervalChange, LesionChange
 from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions
 from hlhneuro.report.findings import assess
 from hlhneuro.report.results import StageStatus, SubjectResults
-from hlhneuro.settings import Settings
+from hlhneuro.settings import ReportSettings, Settings
 from hlhneuro.spectroscopy.fitting import SpectrumFit
 from hlhneuro.spectroscopy.results import SpectrumResult
 from hlhneuro.spectroscopy.voxel import VoxelComposition
@@ -72,7 +72,7 @@ def _aligned(grid: Grid, arrays: dict[str, np.ndarray], identities: dict[str, np
     sessions = []
     for label in LABELS:
         flair = np.where(arrays["brain"], 0.5 * arrays["gm"] + 0.4 * arrays["wm"], 0.0) + 0.35 * (identities[label] > 0)
-        steps = (Step("bias_correction", {}),)
+        steps = (Step("n4", {}),)
         volumes = {
             "FLAIR": Volume(flair.astype(np.float32), grid.affine, "FLAIR", steps),
             "T1w": Volume(arrays["T1w"], grid.affine, "T1w", steps),
@@ -180,7 +180,7 @@ def make_fit(scale: float = 1.0) -> SpectrumFit:
         "verdict": "good",
         "reasons": "",
     }
-    record = (("eddy_current_correction", {"reference": "water"}), ("hsvd_water_removal", {}))
+    record = (("residual water removal", {"removed": 3}), ("basis", {"source": "simulated press TE 30 ms"}))
     return SpectrumFit(
         ppm,
         fit + noise[0] + 1j * noise[1],
@@ -266,7 +266,7 @@ def results(template) -> SubjectResults:
         change=_change(grid, identities),
         spectra=(_spectrum(grid, "01", 1.0), _spectrum(grid, "02", 0.6)),
         statuses=statuses,
-        settings=Settings(),
+        settings=Settings(report=ReportSettings(image_dpi=50, panel_slices=2)),  # small, to be quick
         version="0.1.0",
     )
 

@@ -33,7 +33,8 @@ CHANGE_COLOURS = {
     "resolved": COLOURS["blue"],
 }
 
-_svg_lock = threading.Lock()
+# Fonts and settings of matplotlib are shared by all figures of a process: one is drawn at a time.
+_drawing = threading.Lock()
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
@@ -61,7 +62,9 @@ def legend_beside(ax: Axes) -> None:
 def png_bytes(figure: Figure, dpi: int) -> bytes:
     """Return the figure as a PNG with at most 256 colours (images of the brain are grey), without a date."""
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
+    with _drawing:
+        _freeze(figure)
+        figure.savefig(raw, format="png", dpi=dpi, metadata={"Software": None})
     raw.seek(0)
     small = io.BytesIO()
     with Image.open(raw) as image:
@@ -72,7 +75,22 @@ def png_bytes(figure: Figure, dpi: int) -> bytes:
 def save_svg(figure: Figure) -> str:
     """Return the figure as SVG text, the same text on every run."""
     text = io.StringIO()
-    # The salt of the element names is a global of matplotlib and cannot be passed: lock it while it is set.
-    with _svg_lock, mpl.rc_context({"svg.hashsalt": "hlhneuro"}):
+    # Without a salt the names of elements are random; matplotlib takes it from its global settings only.
+    with _drawing, mpl.rc_context({"svg.hashsalt": "hlhneuro"}):
+        _freeze(figure)
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     return text.getvalue()
+
+
+def _freeze(figure: Figure) -> None:
+    """Lay the figure out once and round the places: the last bits of the layout solver differ from run to run."""
+    if figure.get_layout_engine() is None:
+        return
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for ax in figure.axes:
+        left, bottom, width, height = (round(edge, 5) for edge in ax.get_position(original=True).bounds)
+        ax.set_position((left, bottom, width, height))
+    for text in figure.texts:
+        x, y = text.get_position()
+        text.set_position((round(x, 5), round(y, 5)))

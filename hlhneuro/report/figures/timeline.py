@@ -140,6 +140,8 @@ def _load_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
 def _change_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
     spread = max(places.values()) - min(places.values()) or 1.0
     for interval in results.change.intervals if results.change else ():
+        if interval.before not in places or interval.after not in places:
+            continue
         start, end = places[interval.before], places[interval.after]
         width = min(max(0.6 * (end - start), 0.015 * spread), 0.12 * spread)
         for sign, kinds in ((1, ("enlarged", "new")), (-1, ("shrunk", "resolved"))):

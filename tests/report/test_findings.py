@@ -1,0 +1,132 @@
+"""The account is complete: every question answered, every gap named, and the same after a way through JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hlhneuro.answers import Answer, Finding
+from hlhneuro.errors import InputError
+from hlhneuro.report import Findings, StageStatus, assess
+from tests.report.conftest import IMAGING_FINDINGS
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "findings.schema.json"
+
+
+def test_sessions_carry_days_since_the_first_from_the_calendar(findings):
+    # 4 March to 8 April is 27 + 8 days, to 1 July 27 + 30 + 31 + 30 + 1.
+    assert [session.days_since_first for session in findings.sessions] == [0, 35, 119]
+    assert [interval.days for interval in findings.intervals] == [35, 84]
+
+
+def test_a_missing_date_gives_unknown_days_and_says_so(results):
+    sessions = (results.subject.sessions[0], replace(results.subject.sessions[1], date=None))
+    found = assess(replace(results, subject=replace(results.subject, sessions=sessions)))
+    assert found.intervals[0].days is None
+    follow_up = next(finding for finding in found.findings if finding.code == "follow_up")
+    assert follow_up.answer is Answer.NOT_ASSESSABLE
+    assert "ses-02" in follow_up.reason
+    assert "sessions.tsv" in follow_up.reason
+
+
+def test_json_gives_back_the_same_account(findings):
+    text = json.dumps(findings.to_json(), allow_nan=False)
+    back = Findings.from_json(json.loads(text) | {"Provenance": {"Version": "x"}})
+    assert back.to_json() == findings.to_json()
+    assert back.findings == findings.findings
+    assert back.of_kind("imaging") == findings.of_kind("imaging")
+
+
+def test_a_value_that_is_not_a_number_is_null_in_json(results):
+    odd = replace(IMAGING_FINDINGS[0], value=float("nan"), standard_uncertainty=float("inf"))
+    entry = assess(results, [odd]).to_json()["findings"][0]
+    assert entry["value"] is None
+    assert entry["standard_uncertainty"] is None
+
+
+@pytest.mark.parametrize("kind", ["full", "empty"])
+def test_the_account_follows_its_published_schema(kind, findings, empty_results):
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema checks the published schema")
+    account = (findings if kind == "full" else assess(empty_results)).to_json()
+    schema = json.loads(SCHEMA.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(json.dumps(account)), schema)
+
+
+def test_the_schema_refuses_a_fourth_answer(findings):
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema checks the published schema")
+    account = findings.to_json()
+    account["findings"][0]["answer"] = "unknown"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(account, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def test_an_account_of_another_version_is_refused_by_name(findings):
+    with pytest.raises(InputError, match=r"schema_version.*9"):
+        Findings.from_json(findings.to_json() | {"schema_version": "9"})
+
+
+def test_an_incomplete_account_is_an_input_error(findings):
+    account = findings.to_json()
+    del account["sessions"]
+    with pytest.raises(InputError, match="sessions"):
+        Findings.from_json(account)
+
+
+def test_parts_that_are_missing_are_answered_not_assessable_with_the_reason_of_the_stage(empty_results):
+    found = {finding.code: finding for finding in assess(empty_results).findings}
+    for code in ("alignment", "lesions", "lesion_change", "spectra"):
+        assert found[code].answer is Answer.NOT_ASSESSABLE
+    assert "no finite signal" in found["alignment"].reason
+    assert "one session" in found["lesion_change"].reason
+    assert found["follow_up"].answer is Answer.ABSENT
+
+
+def test_a_failed_stage_is_said_once_and_a_skipped_one_never(results):
+    failed = StageStatus("01", "02", "spectra", "failed", "no signal")
+    fresh = assess(replace(results, statuses=(failed, failed, StageStatus("01", "01", "spectra", "done"))))
+    again = assess(replace(results, statuses=(failed, StageStatus("01", "01", "spectra", "skipped"))))
+    assert [finding.code for finding in fresh.findings].count("stage_spectra") == 1
+    assert fresh.not_done == (failed,)
+    assert fresh == again
+
+
+def test_summary_names_what_is_present_and_what_is_unknown(findings):
+    text = " ".join(findings.summary)
+    assert (
+        "examined 3 times, from 2019-03-04 (4.5\u00a0years) to 2019-07-01 (4.8\u00a0years), 119\u00a0days apart" in text
+    )
+    assert "+8.40\u00a0±\u00a00.85\u00a0ml (ses-01 to ses-02)" in text
+    assert "Lactate in the spectrum (voi-lesion)" in text
+    assert "Not assessable: Restricted diffusion in a lesion" in text
+    assert "Lesion in the brainstem" not in text  # absent: it counts, but is not named
+
+
+def test_summary_counts_every_answer(findings):
+    counts = [sum(finding.answer is answer for finding in findings.findings) for answer in Answer]
+    assert f"{counts[0]} are answered present, {counts[1]} absent and {counts[2]} not assessable" in findings.summary[1]
+    assert sum(counts) == len(findings.findings)
+
+
+def test_imaging_findings_run_from_the_patient_to_the_session(findings):
+    assert [finding.scope for finding in findings.of_kind("imaging")] == ["subject", "interval", "session"]
+
+
+def test_problems_of_a_session_are_findings(results):
+    odd = replace(results.subject.sessions[0], problems=("FLAIR is there twice",))
+    subject = replace(results.subject, sessions=(odd, *results.subject.sessions[1:]))
+    found = assess(replace(results, subject=subject))
+    assert any(finding.reason == "FLAIR is there twice" for finding in found.findings)
+
+
+def test_without_sessions_there_still_is_an_account(results):
+    bare = replace(results, subject=replace(results.subject, sessions=()), aligned=None, lesions=None, change=None)
+    assert "has no session" in assess(replace(bare, spectra=())).summary[0]
+
+
+def test_a_finding_needs_a_reason():
+    with pytest.raises(ValueError, match="no reason"):
+        Finding("x", "X?", Answer.ABSENT, "", "subject")

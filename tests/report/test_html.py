@@ -1,0 +1,258 @@
+"""Pages are whole, closed to the outside, readable without pictures, and never silent about what is missing."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hlhneuro.answers import Answer
+from hlhneuro.report import assess, tables_of, write_group_report, write_report
+from hlhneuro.report.methods import methods_of
+from tests.report.conftest import IMAGING_FINDINGS
+
+EVIL = "<script>alert('x')</script><img src=https://example.org/x.png onerror=alert(1)>"
+
+
+class Page(HTMLParser):
+    """What a browser would find: tags in order, ids, and the text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def of(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def page_of(results, tmp_path, imaging=(), spectral=()):
+    path = write_report(results, assess(results, imaging, spectral), tmp_path / "page.html")
+    return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def page(results, findings, tmp_path_factory):
+    path = write_report(results, findings, tmp_path_factory.mktemp("page") / "sub-01_report.html")
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_page_is_self_contained(page):
+    assert len(page) < 10e6
+    parsed = Page(page)
+    assert not {"script", "link", "iframe", "object", "embed", "form"} & {tag for tag, _ in parsed.tags}
+    for tag, attributes in parsed.tags:
+        for name in ("src", "href", "srcset", "data", "action"):
+            if name in attributes:
+                assert attributes[name].startswith(("data:image/", "#")), (tag, attributes[name][:60])
+        assert not any(name.startswith("on") for name in attributes)
+        assert "style" not in attributes  # the policy would drop it
+    assert not re.search(r"@import|url\(", re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1))
+
+
+def test_the_policy_allows_nothing_but_the_own_style_and_embedded_images(page):
+    style = re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    (policy,) = [meta["content"] for meta in Page(page).of("meta") if "http-equiv" in meta]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert f"'sha256-{digest}'" in policy
+    assert "unsafe" not in policy
+
+
+def test_the_page_is_the_same_on_every_run(results, findings, page, tmp_path):
+    again = write_report(results, findings, tmp_path / "other name.html").read_text(encoding="utf-8")
+    assert again == page
+
+
+def test_headings_go_down_one_level_at_a_time(page):
+    levels = [int(tag[1]) for tag, _ in Page(page).tags if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
+
+
+def test_contents_lead_to_every_section(page):
+    parsed = Page(page)
+    targets = {attributes["href"][1:] for attributes in parsed.of("a")}
+    sections = [attributes["id"] for attributes in parsed.of("section")]
+    assert len(sections) == len(set(sections)) == 11
+    assert set(sections) == targets
+
+
+def test_every_picture_has_words(page):
+    pictures = Page(page).of("img")
+    assert len(pictures) == 10  # course, panels, 2 changes, territories, 2 x (spectrum, voxel), registration
+    assert all(len(picture["alt"]) > 30 for picture in pictures)
+
+
+def test_tables_have_headers_with_a_scope(page):
+    assert all(header.get("scope") in {"col", "row"} for header in Page(page).of("th"))
+
+
+def test_colours_of_text_have_enough_contrast(page):
+    """WCAG AA: 4.5 to 1 for text."""
+    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", page))
+
+    def luminance(colour):
+        channels = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    pairs = [("ink", "paper"), ("muted", "paper"), ("muted", "soft"), ("ink", "soft"), ("accent", "paper")]
+    pairs += [(f"{answer}-ink", f"{answer}-bg") for answer in ("present", "absent", "unknown")]
+    for front, back in pairs:
+        dark, light = sorted((luminance(colours[front]), luminance(colours[back])))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (front, back)
+
+
+def test_every_finding_stands_in_the_page_with_its_answer_in_words(page, findings):
+    text = Page(page).text
+    for finding in findings.findings:
+        assert finding.label in text
+        assert finding.answer.value in text
+    assert "For research use only" in text
+
+
+def test_numbers_of_the_load_stand_with_error_and_unit(page, results):
+    for session in results.lesions.sessions:
+        assert f"{session.volume_ml:.2f}\u00a0±\u00a00.60\u00a0ml" in page
+    assert "within error" in page.lower()
+
+
+def test_a_change_below_its_error_is_called_within_error(results, tmp_path):
+    interval = replace(results.change.intervals[0], net_ml=1.0, net_sd_ml=0.85, smallest_real_change_ml=1.67)
+    text = page_of(replace(results, change=replace(results.change, intervals=(interval,))), tmp_path)
+    assert '<span class="verdict within-error">within error</span>' in text
+
+
+@pytest.mark.parametrize("place", ["label", "treatment", "reason", "spectrum", "territory"])
+def test_text_from_a_study_is_shown_and_never_run(results, tmp_path, place):
+    imaging = IMAGING_FINDINGS
+    if place == "label":
+        results = replace(results, subject=replace(results.subject, label=EVIL))
+    elif place == "treatment":
+        session = replace(results.subject.sessions[0], covariates={"scanner": EVIL}, problems=(EVIL,))
+        results = replace(results, subject=replace(results.subject, sessions=(session, *results.subject.sessions[1:])))
+    elif place == "reason":
+        imaging = [replace(finding, reason=EVIL, label=EVIL) for finding in IMAGING_FINDINGS]
+    elif place == "spectrum":
+        results = replace(results, spectra=(replace(results.spectra[0], name=EVIL, fit=None, reason=EVIL),))
+    else:
+        lesions = results.change.lesions.assign(territory=EVIL)
+        results = replace(results, change=replace(results.change, lesions=lesions))
+    text = page_of(results, tmp_path, imaging)
+    parsed = Page(text)
+    assert not parsed.of("script")
+    assert all(picture["src"].startswith("data:") for picture in parsed.of("img"))
+    assert "alert('x')" in parsed.text
+
+
+MISSING = {
+    "alignment": {"aligned": None, "lesions": None, "change": None},
+    "lesions": {"lesions": None, "change": None},
+    "change": {"change": None},
+    "spectra": {"spectra": ()},
+    "everything": {"aligned": None, "lesions": None, "change": None, "spectra": ()},
+}
+
+
+@pytest.mark.parametrize("sessions", [1, 3])
+@pytest.mark.parametrize("missing", list(MISSING))
+def test_a_page_without_some_part_is_complete_and_says_what_is_missing(results, tmp_path, missing, sessions):
+    left = replace(results, **MISSING[missing], statuses=())
+    if sessions == 1:
+        left = replace(left, subject=replace(left.subject, sessions=left.subject.sessions[:1]))
+    found = assess(left)
+    text = page_of(left, tmp_path)
+    assert len(Page(text).of("section")) == 11
+    assert "not assessable" in text
+    assert any(finding.answer is Answer.NOT_ASSESSABLE for finding in found.findings)
+    for finding in found.findings:
+        assert finding.label in Page(text).text
+
+
+def test_one_session_of_which_nothing_could_be_used(empty_results, tmp_path):
+    text = Page(page_of(empty_results, tmp_path)).text
+    assert "no finite signal" in text
+    assert "One session only" in text
+    assert "age unknown" in text
+
+
+def test_a_spectrum_without_a_fit_says_why(results, tmp_path):
+    broken = replace(results.spectra[0], fit=None, voxel=None, reason="echo time missing; add EchoTime to the sidecar")
+    assert "Echo time missing; add EchoTime" in page_of(replace(results, spectra=(broken,)), tmp_path)
+
+
+def test_a_page_that_would_grow_too_large_gets_smaller_pictures(results, page, tmp_path):
+    report = replace(results.settings.report, max_page_mb=0.9 * len(page) / 1e6)
+    text = page_of(replace(results, settings=replace(results.settings, report=report)), tmp_path)
+    assert len(text) < 0.9 * len(page)
+    assert len(Page(text).of("img")) == 10
+
+
+def test_methods_tell_only_what_ran(results, empty_results):
+    full, empty = methods_of(results), methods_of(empty_results)
+    told = " ".join(text for _, text in full.paragraphs)
+    assert "N4" in told
+    assert "midspace" in told
+    assert "of the same voxel" not in told  # no water reference was used
+    assert [title for title, _ in empty.paragraphs] == ["Data"]
+    cited = [int(n) for group in re.findall(r"\[([\d, ]+)\]", told) for n in group.split(", ")]
+    assert sorted(set(cited)) == list(range(1, len(full.references) + 1))
+    assert list(dict.fromkeys(cited)) == sorted(set(cited))  # numbered as they come
+
+
+def test_methods_name_water_only_where_it_was_used(results):
+    spectra = tuple(replace(spectrum, water_reference=True) for spectrum in results.spectra)
+    told = methods_of(replace(results, spectra=spectra))
+    assert any("Gasparovic" in reference for reference in told.references)
+
+
+def test_settings_stand_with_their_source(page, results):
+    assert "report.panel_slices" in page
+    assert "expert-set" in page
+
+
+@pytest.fixture(scope="module")
+def cohort(results, findings, empty_results):
+    lone = replace(empty_results, subject=replace(empty_results.subject, label="02"))
+    parts = [tables_of(results, findings), tables_of(lone, assess(lone))]
+    return {
+        name: pd.concat([part[name] for part in parts if len(part[name])] or [parts[0][name]], ignore_index=True)
+        for name in parts[0]
+    }
+
+
+def test_cohort_page_shows_everyone_and_who_could_not_be_assessed(cohort, tmp_path):
+    status = pd.DataFrame(
+        [{"subject": "02", "session": "01", "stage": "prepare", "state": "failed", "reason": "no finite signal"}]
+    )
+    path = write_group_report(cohort | {"status": status}, tmp_path / "report.html")
+    text = path.read_text(encoding="utf-8")
+    parsed = Page(text)
+    assert "Cohort of 2 patients" in parsed.text
+    assert len(parsed.of("img")) == 3
+    for label in ("sub-01", "sub-02", "no finite signal", "One session only"):
+        assert label in parsed.text
+    assert text == write_group_report(cohort | {"status": status}, tmp_path / "again.html").read_text(encoding="utf-8")
+
+
+def test_cohort_of_nobody_is_a_page_too(cohort, tmp_path):
+    nobody = {name: table.iloc[:0] for name, table in cohort.items()}
+    text = write_group_report(nobody, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Cohort of 0 patients" in text
+    assert text.count("not assessable") >= 3

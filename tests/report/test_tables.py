@@ -1,0 +1,90 @@
+"""Tidy tables: described columns, known sums, and rows that say why something is missing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hlhneuro.report import COLUMNS, assess, tables_of
+from hlhneuro.study.derivatives import Provenance, read_table, write_table
+
+
+@pytest.fixture(scope="module")
+def tables(results, findings):
+    return tables_of(results, findings)
+
+
+def test_every_column_has_a_meaning_and_every_measure_a_unit():
+    for name, columns in COLUMNS.items():
+        assert next(iter(columns)) == "subject"
+        for column, (unit, meaning) in columns.items():
+            assert meaning, (name, column)
+            if column.endswith("_ml"):
+                assert unit == "ml"
+            if column.endswith("_mm"):
+                assert unit == "mm"
+
+
+def test_tables_have_just_the_described_columns(tables):
+    assert list(tables) == ["lesions", "intervals", "territories", "volumes", "spectra", "findings"]
+    for name, table in tables.items():
+        assert list(table.columns) == list(COLUMNS[name])
+        assert (table["subject"] == "01").all()
+
+
+def test_single_lesions_sum_to_the_load(tables):
+    loads = tables["volumes"].query("structure == 'lesion_load'").set_index("session")["volume_ml"]
+    sums = tables["lesions"].groupby("session")["volume_ml"].sum()
+    np.testing.assert_allclose(loads.sort_index(), sums.sort_index())
+
+
+def test_sphere_volume_is_that_of_geometry(tables):
+    row = tables["lesions"].query("lesion == 1 and session == '02'").iloc[0]
+    assert row["volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.3**3, rel=0.05)  # radius 13 mm, in 3 mm voxels
+
+
+def test_net_change_is_what_came_less_what_went(tables):
+    table = tables["intervals"]
+    parts = table["new_ml"] + table["enlarged_ml"] - table["shrunk_ml"] - table["resolved_ml"]
+    np.testing.assert_allclose(table["net_ml"], parts)
+    assert list(table["days"]) == [35, 84]
+    assert not table["within_error"].any()
+
+
+def test_volumes_without_an_error_say_why(tables):
+    unsure = tables["volumes"][tables["volumes"]["volume_sd_ml"].isna()]
+    assert set(unsure["structure"]) == {"brain", "gm", "wm", "csf"}
+    assert unsure["reason"].str.len().gt(0).all()
+
+
+def test_brain_volume_is_voxels_times_their_size(tables, results):
+    brain = tables["volumes"].query("structure == 'brain'")["volume_ml"].iloc[0]
+    assert brain == pytest.approx(results.aligned.brain_mask.sum() * 0.027)
+
+
+def test_a_spectrum_has_one_row_per_metabolite_and_no_wall_time(tables):
+    table = tables["spectra"]
+    assert len(table) == 2 * 8
+    assert "fit_seconds" not in table  # it changes from run to run
+    naa = table.query("session == '01' and metabolite == 'tNAA'").iloc[0]
+    assert naa["ratio_to_tcr"] == pytest.approx(10 / 7)
+    assert naa["voxel_lesion"] == 0.25
+
+
+def test_nothing_measured_still_gives_tables_that_say_so(empty_results):
+    tables = tables_of(empty_results, assess(empty_results))
+    assert tables["lesions"].empty
+    assert tables["intervals"].empty
+    load = tables["volumes"].query("structure == 'lesion_load'").iloc[0]
+    assert pd.isna(load["volume_ml"])
+    assert load["reason"]
+
+
+@pytest.mark.parametrize("name", list(COLUMNS))
+def test_tables_survive_the_disk(name, tables, tmp_path):
+    path = tmp_path / f"sub-01_{name}.tsv"
+    write_table(path, tables[name], COLUMNS[name], Provenance("findings", {}, {}, "0"))
+    back = read_table(path)
+    assert list(back.columns) == list(COLUMNS[name])
+    assert len(back) == len(tables[name])
