@@ -190,7 +190,7 @@ class SpectraSettings:
     water_half_width_ppm: float = tuned(0.35, "expert-set: what counts as water, 4.3 to 5.0 ppm", "ppm")
     water_search_ppm: float = tuned(0.55, "expert-set: residual water lies within 4.1 to 5.2 ppm", "ppm")
     water_free_ppm: float = tuned(3.5, "expert-set: below it no tail of residual water is as tall as NAA", "ppm")
-    water_worth_removing: float = tuned(0.5, "expert-set: height of residual water over the tallest metabolite")
+    water_worth_removing: float = tuned(1.0, "expert-set: height over the tallest metabolite; Cr at 3.9 ppm is lower")
     water_components: int = tuned(12, "expert-set: damped sinusoids in the band, of which water takes up to ten")
     water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
     water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")

@@ -138,7 +138,7 @@ def _match(
     work, brains = [], []
     for session, name in ((fixed, fixed_name), (moving, moving_name)):
         image, mask = session.volumes[name], session.brain_masks[name]
-        small = working_image(image, settings.working_voxel_mm, mask, 4 * settings.registration_margin_mm)
+        small = working_image(image, settings.working_voxel_mm, mask, 2 * settings.registration_margin_mm)
         identity = AffineTransform.identity()
         work.append(small)
         brains.append(resample(mask, image.grid, small.grid, identity, "linear") > 0.5)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
+from hlhneuro.imaging._engine import one_thread
 from hlhneuro.imaging.volumes import Volume
 from hlhneuro.settings import PrepareSettings
 
@@ -36,14 +37,14 @@ def correct_bias(volume: Volume, mask: NDArray[np.bool_], settings: PrepareSetti
     image.SetSpacing(volume.grid.voxel_size_mm)
     where = sitk.GetImageFromArray(mask.astype(np.uint8).transpose(2, 1, 0))
     where.CopyInformation(image)
-    small, small_where = sitk.BinShrink(image, shrink), sitk.Shrink(where, shrink)
-    small_where.CopyInformation(small)
-    n4 = sitk.N4BiasFieldCorrectionImageFilter()
-    n4.SetNumberOfWorkUnits(1)  # the sums depend on how the work is split
-    n4.SetMaximumNumberOfIterations(list(settings.n4_iterations))
-    n4.SetConvergenceThreshold(settings.n4_convergence)
-    n4.Execute(small, small_where)
-    log_field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image)).transpose(2, 1, 0)
+    with one_thread():
+        small, small_where = sitk.BinShrink(image, shrink), sitk.Shrink(where, shrink)
+        small_where.CopyInformation(small)
+        n4 = sitk.N4BiasFieldCorrectionImageFilter()
+        n4.SetMaximumNumberOfIterations(list(settings.n4_iterations))
+        n4.SetConvergenceThreshold(settings.n4_convergence)
+        n4.Execute(small, small_where)
+        log_field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image)).transpose(2, 1, 0)
     log_field = log_field - log_field[mask].mean()
     # Far outside the mask the field is extrapolated: bounded by what was seen inside.
     low, high = np.percentile(log_field[mask], (0.1, 99.9))

@@ -31,12 +31,21 @@ def rough_brain(image: Volume, settings: PrepareSettings) -> BoolImage:
     return close(brain, settings.brain_closing_mm, edge)
 
 
-def is_extracted(image: Volume, brain: BoolImage, settings: PrepareSettings) -> bool:
-    """Return whether the background of a working image is exactly zero and nothing but brain is left."""
+def is_extracted(image: Volume, settings: PrepareSettings) -> bool:
+    """Return whether the background of an image is exactly zero and what is left is no larger than a brain.
+
+    A head whose air was set to zero, or that was defaced, still has scalp and neck: about twice a brain.
+    """
     kept = image.data != 0
-    if np.count_nonzero(kept) == 0 or 1 - kept.mean() < settings.extracted_zero_fraction:
+    if 1 - float(kept.mean()) < settings.extracted_zero_fraction:
         return False
-    return float((brain & kept).sum() / kept.sum()) >= settings.extracted_brain_fraction
+    piece = largest_piece(kept)
+    volume_ml = float(np.count_nonzero(piece)) * image.grid.voxel_volume_ml
+    box = [np.flatnonzero(piece.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    if volume_ml > settings.extracted_largest_ml or piece.sum() < 0.9 * kept.sum():
+        return False
+    # A brain is rounder than a cut slab of a head: it does not reach the sides of the image.
+    return not any(u[0] == 0 and u[-1] == n - 1 for u, n in zip(box, kept.shape, strict=True))
 
 
 def agree(masks: Sequence[BoolImage], voxel_size_mm: float) -> BoolImage:

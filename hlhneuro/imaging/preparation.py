@@ -161,7 +161,7 @@ def _draft(volume: Volume, settings: PrepareSettings) -> _Draft | str:
     """Return the bias-corrected image with its brain, or why there is none."""
     work = working_image(volume, settings.working_voxel_mm)
     brain = rough_brain(work, settings)
-    extracted = is_extracted(work, brain, settings)
+    extracted = is_extracted(volume, settings)
     if extracted:
         brain = _nonzero(work, settings)
     edge = settings.working_voxel_mm
@@ -180,7 +180,7 @@ def _draft(volume: Volume, settings: PrepareSettings) -> _Draft | str:
 
 
 def _draft_map(volume: Volume, reference: _Draft) -> _Draft:
-    """Return a quantitative map as it is; its brain is where the reference's brain lies by the scanner's coordinates."""
+    """Return a quantitative map as it is; its brain is the reference's, by the scanner's coordinates."""
     work = working_image(volume, reference.work.grid.voxel_size_mm[0])
     brain = brain_on(reference.brain, reference.work.grid, work.grid, AffineTransform.identity()) & (work.data != 0)
     return _Draft(volume, work, brain, reference.extracted)

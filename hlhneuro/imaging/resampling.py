@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -50,10 +51,17 @@ def resample(
     low, high = float(smooth.min()), float(smooth.max())
     knots = ndi.spline_filter(smooth, order=3, output=np.float32, mode="mirror") if order == 3 else smooth
     out = np.zeros(target.shape, dtype=np.float32)
-    for part, index in _source_index(source, target, transform):
-        inside = _inside(index, source)
-        values = ndi.map_coordinates(knots, index, order=order, mode="mirror", prefilter=False, output=np.float32)
-        out[part] = np.where(inside, np.clip(values, low, high), 0)
+    for part, index in _slabs(source, target, transform):
+        if isinstance(index, AffineTransform):
+            shape = (part.stop - part.start, *target.shape[1:])
+            values = ndi.affine_transform(
+                knots, index.matrix, output_shape=shape, order=order, mode="mirror", prefilter=False, output=np.float32
+            )
+        else:
+            values = ndi.map_coordinates(knots, index, order=order, mode="mirror", prefilter=False, output=np.float32)
+        np.clip(values, low, high, out=values)
+        values[~_inside(index, values.shape, source)] = 0
+        out[part] = values
     return out
 
 
@@ -83,30 +91,41 @@ def resample_labels(
 def coverage(source: Grid, target: Grid, transform: Transform) -> BoolImage:
     """Return which voxels of `target` lie in the field of view of `source` (`transform`: target to source points)."""
     out = np.zeros(target.shape, dtype=bool)
-    for part, index in _source_index(source, target, transform):
-        out[part] = _inside(index, source)
+    for part, index in _slabs(source, target, transform):
+        out[part] = _inside(index, out[part].shape, source)
     return out
 
 
-def _source_index(source: Grid, target: Grid, transform: Transform):  # type: ignore[no-untyped-def]
-    """Yield slabs of the target and the source voxel positions of their points; slabs keep the memory small."""
-    to_index = AffineTransform(np.linalg.inv(source.affine))
+def _slabs(
+    source: Grid, target: Grid, transform: Transform
+) -> Iterator[tuple[slice, AffineTransform | NDArray[np.float64]]]:
+    """Yield slabs of the target, and where their voxels lie among those of the source; slabs keep the memory small.
+
+    Where they lie is an affine from target index to source index, or for a deformation the indices themselves.
+    """
+    to_index, to_points = AffineTransform(source.affine).inverse(), AffineTransform(target.affine)
     thickness = max(1, _SLAB_VOXELS // (target.shape[1] * target.shape[2]))
     for start in range(0, target.shape[0], thickness):
         part = slice(start, min(start + thickness, target.shape[0]))
-        index = np.stack(
-            np.meshgrid(np.arange(part.start, part.stop), *(np.arange(n) for n in target.shape[1:]), indexing="ij"), -1
-        )
         if isinstance(transform, AffineTransform):
-            points = to_index.after(transform).after(AffineTransform(target.affine)).map(index)
+            first = AffineTransform.translation((start, 0, 0))
+            yield part, to_index.after(transform).after(to_points).after(first)
+            continue
+        axes = np.meshgrid(np.arange(part.start, part.stop), *(np.arange(n) for n in target.shape[1:]), indexing="ij")
+        points = transform.map(to_points.map(np.stack(axes, axis=-1)))
+        yield part, np.moveaxis(to_index.map(points), -1, 0)
+
+
+def _inside(index: AffineTransform | NDArray[np.float64], shape: tuple[int, ...], source: Grid) -> BoolImage:
+    """Return which voxels of a slab lie in the field of view of the source, to its outer edge."""
+    inside = np.ones(shape, dtype=bool)
+    x, y, z = np.ogrid[: shape[0], : shape[1], : shape[2]]
+    for axis, n in enumerate(source.shape):
+        if isinstance(index, AffineTransform):
+            a, b, c, shift = index.matrix[axis]
+            position = (a * x + shift) + b * y + c * z
         else:
-            points = to_index.map(transform.map(AffineTransform(target.affine).map(index)))
-        yield part, np.moveaxis(points, -1, 0)
-
-
-def _inside(index: NDArray[np.float64], source: Grid) -> BoolImage:
-    inside = np.ones(index.shape[1:], dtype=bool)
-    for position, n in zip(index, source.shape, strict=True):
+            position = index[axis]
         inside &= (position > -0.5 - 1e-6) & (position < n - 0.5 + 1e-6)
     return inside
 

@@ -1,4 +1,4 @@
-"""Transform objects: they map points in RAS+ millimetres, invert, compose and save themselves; resampling is elsewhere."""
+"""Transform objects: they map points in RAS+ mm, invert, compose and save themselves; resampling is elsewhere."""
 
 from __future__ import annotations
 
