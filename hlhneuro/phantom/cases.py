@@ -95,10 +95,10 @@ def _progressing() -> Patient:
                 {"02": (1.3, "restricted", True)}),
         _course("thalamus-right", ("thalamus", "right"), (12, -18, 8), ball,
                 {"01": (0.6, "inflamed", False), "02": (0.6, "inflamed", False)}),
-        _course("pons", ("pons", "midline"), (3, -26, -32), (1.2, 0.9, 1.2), {"02": (0.8, "restricted", True)}),
-        _course("cerebellum-left", ("cerebellar white matter", "left"), (-20, -58, -38), ball,
+        _course("pons", ("pons", "right"), (5, -26, -32), (1.2, 0.9, 1.2), {"02": (0.8, "restricted", True)}),
+        _course("cerebellum-left", ("cerebellar white matter and dentate", "left"), (-20, -58, -38), ball,
                 {"01": (1.2, "restricted", True), "02": (3.2, "restricted", True)}),
-        _course("cerebellum-right", ("cerebellar white matter", "right"), (22, -60, -36), ball,
+        _course("cerebellum-right", ("cerebellar white matter and dentate", "right"), (22, -60, -36), ball,
                 {"02": (1.7, "restricted", True)}),
     )  # fmt: skip
     voxel = VoxelPlan((-26.0, 3.0, 3.0), (18.0, 18.0, 18.0), (8.0, 0.0, 12.0))
@@ -134,17 +134,17 @@ def _improving() -> Patient:
                 {"01": (1.5, "inflamed", True), "02": (0.5, "inflamed", False)}),
         _course("putamen-right", ("putamen", "right"), (27, 3, 2), (0.8, 1.4, 1.1),
                 {"01": (2.2, "inflamed", True), "02": (1.0, "inflamed", False), "03": (0.3, "inflamed", False)}),
-        _course("cerebellum-right", ("cerebellar white matter", "right"), (20, -58, -37), ball,
+        _course("cerebellum-right", ("cerebellar white matter and dentate", "right"), (20, -58, -37), ball,
                 {"01": (2.5, "inflamed", True), "02": (0.9, "inflamed", False)}),
         _course("parietal-left", ("parietal subcortical white matter", "left"), (-34, -46, 40), ball,
                 {"01": (1.2, "inflamed", False)}, **wm),
     )  # fmt: skip
     voxel = VoxelPlan((26.0, 2.0, 4.0), (18.0, 20.0, 18.0), (10.0, 0.0, -10.0))
-    scanner = {"scanner": "phantom 3 T", "field_strength": "3", "anaesthesia": "none"}
+    scanner = {"scanner": "phantom 3 T", "field_strength": "3", "anaesthesia": "no anaesthesia"}
     course = (
         ("01", dt.date(2022, 1, 11), 9.2, "inflammatory", "dexamethasone 10 mg/m2, etoposide"),
         ("02", dt.date(2022, 4, 19), 9.5, "recovering", "dexamethasone 1.25 mg/m2, etoposide"),
-        ("03", dt.date(2022, 10, 25), 10.0, "recovered", "none"),
+        ("03", dt.date(2022, 10, 25), 10.0, "recovered", "treatment finished"),
     )
     visits = []
     for label, date, age, profile, treatment in course:
@@ -167,8 +167,8 @@ _PLACES = (
     ("frontal subcortical white matter", (28.0, 26.0, 26.0), 2.5, "nodular", "wm"),
     ("putamen", (26.5, 3.0, 2.0), 2.5, "nodular", "any"),
     ("thalamus", (12.0, -17.0, 8.0), 1.2, "nodular", "any"),
-    ("cerebellar white matter", (20.0, -58.0, -37.0), 2.5, "nodular", "any"),
-    ("pons", (3.0, -26.0, -32.0), 0.8, "nodular", "any"),
+    ("cerebellar white matter and dentate", (20.0, -58.0, -37.0), 2.5, "nodular", "any"),
+    ("pons", (5.0, -26.0, -32.0), 0.8, "nodular", "any"),
 )
 
 
@@ -200,8 +200,12 @@ def random_patient(number: int, sessions: int, seed: int) -> Patient:
     for at, label in enumerate(labels):
         profile = PROFILES[ends[0] if at < max(1, sessions // 2) else ends[1]]
         plan = SpectrumPlan("short", 0.030, 1.5 if field_t < 2 else 2.0, profile, voxel)
-        covariates = {"scanner": f"phantom {field_t:g} T", "field_strength": f"{field_t:g}", "anaesthesia": "none"}
-        covariates["treatment"] = "dexamethasone, etoposide" if at < sessions - 1 or worsening else "none"
+        covariates = {
+            "scanner": f"phantom {field_t:g} T",
+            "field_strength": f"{field_t:g}",
+            "anaesthesia": "no anaesthesia",
+        }
+        covariates["treatment"] = "dexamethasone, etoposide" if at < sessions - 1 or worsening else "treatment finished"
         visits.append(Visit(label, date, round(age, 2), field_t, (plan,), covariates=covariates))
         days = int(rng.integers(28, 120))
         date, age = date + dt.timedelta(days=days), age + days / 365.25

@@ -51,7 +51,7 @@ class LesionCourse:
     name : str
         Unique within the subject.
     territory, side : str
-        Where it lies, in words; side is ``left``, ``right`` or ``midline``.
+        Where it lies, in words; side is ``left`` or ``right``.
     centre_mm : tuple of float
         MNI152 position.
     axes_mm : tuple of float

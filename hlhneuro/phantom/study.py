@@ -98,7 +98,7 @@ _LESION_COLUMNS = {
     "lesion": "Number of the lesion in the maps space-truth_desc-lesions_dseg, the same at every session",
     "name": "Name of the lesion",
     "territory": "Where it was put",
-    "side": "left, right or midline",
+    "side": "left or right",
     "volume_ml": "Millilitres where the lesion fraction exceeds one half and this lesion is the deepest; 0: not there",
     "state": "Kind of tissue: inflamed, restricted (diffusion), necrotic or scar",
     "enhancing": "1 if it takes up gadolinium",

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from hlhneuro.errors import StudyError
 from hlhneuro.imaging.transforms import load_itk
+from hlhneuro.lesions import territories
 from hlhneuro.phantom import make_head, map_lesions, random_patient, sample_patients, write_study
 from hlhneuro.phantom._images import FULL, write_images
 from hlhneuro.phantom._mrs import write_spectra
@@ -144,6 +145,12 @@ def test_random_patients_follow_from_the_seed() -> None:
         patient = random_patient(number, 3, seed=9)
         assert len(patient.visits) == 3
         assert len({course.name for course in patient.lesions}) == len(patient.lesions) >= 3
+
+
+def test_lesions_lie_in_territories_that_the_analysis_knows_by_name() -> None:
+    known = {(territory.name, territory.side) for territory in territories()}
+    for patient in (*sample_patients(), *(random_patient(number, 2, seed=2) for number in range(1, 9))):
+        assert {(course.territory, course.side) for course in patient.lesions} <= known
 
 
 @pytest.mark.parametrize("wrong", [{"subjects": 0}, {"sessions": 0}, {"subjects": 100}])
