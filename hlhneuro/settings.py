@@ -106,8 +106,8 @@ class LesionSettings:
     """Tissue model, lesion masks, territories, signs (`hlhneuro.lesions`)."""
 
     prior_blur_mm: float = tuned(1.5, "expert-set: what an affine-quality template registration is off by", "mm")
-    prior_floor: float = tuned(0.01, "expert-set: no tissue is impossible anywhere in the brain")
-    em_voxels: int = tuned(150_000, "measured: class means move by < 0.002 against all voxels", "voxels per session")
+    prior_floor: float = tuned(0.001, "expert-set: no tissue is impossible anywhere in the brain")
+    em_voxels: int = tuned(50_000, "expert-set: class means known to a thousandth of their spread", "voxels per session")
     em_iterations: int = tuned(40, "expert-set: cap; convergence takes 10 to 30")
     em_tolerance: float = tuned(
         1e-4, "expert-set: far below the noise of normalised intensities", "normalised intensity"
@@ -123,7 +123,7 @@ class LesionSettings:
     core_fluid_mm: float = tuned(
         10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm"
     )
-    ventricle_closing_mm: float = tuned(3.0, "expert-set: half the width of septum and choroid plexus", "mm")
+    ventricle_closing_mm: float = tuned(5.0, "expert-set: half the width of the glomus of the choroid plexus", "mm")
     rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
     minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
     bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")

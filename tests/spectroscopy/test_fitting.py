@@ -13,9 +13,9 @@ from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum
 from hlhneuro.spectroscopy._linear import make_baseline, non_negative
+from hlhneuro.spectroscopy._start import find_start, noise_sd
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
 from hlhneuro.spectroscopy.fitting import _build_model, _make_prior
-from hlhneuro.spectroscopy._start import find_start, noise_sd
 
 from . import made
 
@@ -69,9 +69,7 @@ def test_necrosis_is_fitted_where_no_singlet_leads():
 
 
 def test_inverted_lactate_at_144_ms_is_lactate():
-    spectrum = made.spectrum(
-        {k: v for k, v in made.HEALTHY.items()} | {"Lac": 6.0}, noise=0.3, echo_time_s=0.144
-    )
+    spectrum = made.spectrum(made.HEALTHY | {"Lac": 6.0}, noise=0.3, echo_time_s=0.144)
     fit = fit_spectrum(spectrum)
     assert table_of(fit).concentration["Lac"] == pytest.approx(6.0, rel=0.15)
     at_lactate = np.argmin(np.abs(fit.ppm - 1.31))
@@ -132,7 +130,9 @@ def small_model():
 def test_the_jacobian_is_the_derivative():
     _, model, prior, _ = small_model()
     rng = np.random.default_rng(3)
-    at = np.where(np.isfinite(prior.sd), prior.mean + 0.5 * np.minimum(prior.sd, 1.0) * rng.standard_normal(prior.sd.size), 0.0)
+    at = np.where(
+        np.isfinite(prior.sd), prior.mean + 0.5 * np.minimum(prior.sd, 1.0) * rng.standard_normal(prior.sd.size), 0.0
+    )
     at[[nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2]] = 0.1, 0.5, 3.0, 16.0
     stiffness = model.baseline.stiffness_for(8)
     point = nl.evaluate(at, model, stiffness, prior, 1.0)

