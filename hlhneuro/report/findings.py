@@ -11,11 +11,22 @@ from typing import Any
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
 from hlhneuro.report.results import StageStatus, SubjectResults
-from hlhneuro.report.words import age_text, days_between, join_words, plural, quantity, sentence, sessions_text
+from hlhneuro.report.words import (
+    age_text,
+    days_between,
+    join_words,
+    plural,
+    quantity,
+    sentence,
+    sessions_text,
+    sex_text,
+)
 
 __all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "assess", "value_text"]
 
 SCHEMA_VERSION = "1.0"
+# Answered "present" when all is well: nothing that a summary of the patient should name.
+NOT_CLINICAL = ("follow_up", "spectrum_quality")
 TROUBLE = ("failed", "not assessable")
 # What each stage would have told, as a question.
 STAGE_QUESTIONS = {
@@ -324,7 +335,7 @@ def _summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str,
     limit = results.settings.report.summary_findings
     present: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:
-        if finding.answer is Answer.PRESENT and finding.code != "follow_up":
+        if finding.answer is Answer.PRESENT and finding.code not in NOT_CLINICAL:
             present.setdefault((finding.label, finding.subject_of), []).append(finding)
     sentences += [_in_words(same) for same in list(present.values())[:limit]]
     if len(present) > limit:
@@ -338,7 +349,8 @@ def _summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str,
 
 def _who_and_when(results: SubjectResults) -> str:
     sessions = results.subject.sessions
-    who = {"male": ", male,", "female": ", female,"}.get((results.subject.sex or "").lower(), "")
+    sex = sex_text(results.subject.sex)
+    who = f", {sex}," if sex in ("male", "female") else ""
     if not sessions:
         return f"Patient {results.subject.label}{who} has no session."
     spans = [f"{s.date.isoformat() if s.date else 'unknown date'} ({age_text(s.age_years)})" for s in sessions]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -29,6 +30,11 @@ __all__ = ["subject_view"]
 
 Row = dict[str, Any]
 KINDS = (("imaging", "Imaging"), ("spectra", "Spectra"), ("study", "Study and processing"))
+SCOPES = (
+    (("subject",), "Whole course"),
+    (("interval",), "Between sessions"),
+    (("session", "spectrum"), "By session"),
+)
 ANSWER_ORDER = list(Answer)
 
 
@@ -109,11 +115,47 @@ def _sessions(results: SubjectResults) -> list[Row]:
 
 
 def _findings(findings: Findings) -> list[Row]:
+    """Return each kind of finding as questions by sessions, with why some are not assessable and every detail."""
     groups = []
     for kind, title in KINDS:
-        own = sorted(findings.of_kind(kind), key=lambda finding: ANSWER_ORDER.index(finding.answer))
-        groups.append({"title": title, "rows": [_finding(finding) for finding in own]})
+        own = findings.of_kind(kind)
+        why: dict[str, dict[str, None]] = {}
+        for finding in own:
+            if finding.answer is Answer.NOT_ASSESSABLE:
+                why.setdefault(finding.reason, {})[finding.label] = None
+        ordered = sorted(own, key=lambda finding: ANSWER_ORDER.index(finding.answer))
+        groups.append(
+            {
+                "title": title,
+                "matrices": [matrix for scopes, name in SCOPES if (matrix := _matrix(findings, own, scopes, name))],
+                "why": [{"reason": reason, "questions": list(labels)} for reason, labels in why.items()],
+                "rows": [_finding(finding) for finding in ordered],
+            }
+        )
     return groups
+
+
+def _matrix(findings: Findings, own: Sequence[Finding], scopes: Sequence[str], name: str) -> Row | None:
+    """Return one row per question and one column per session or interval."""
+    found = [finding for finding in own if finding.scope in scopes]
+    if not found:
+        return None
+    if scopes == ("subject",):
+        columns = ["whole course"]
+    else:
+        order = {session.label: place for place, session in enumerate(findings.sessions)}
+        groups = {finding.sessions: finding.scope for finding in found}
+        ordered = sorted(groups, key=lambda labels: [order.get(label, len(order)) for label in labels])
+        columns = [sessions_text(labels, groups[labels]) for labels in ordered]
+    rows: dict[tuple[str, str], Row] = {}
+    for finding in found:
+        column = columns[0] if scopes == ("subject",) else sessions_text(finding.sessions, finding.scope)
+        row = rows.setdefault(
+            (finding.label, finding.subject_of),
+            {"label": finding.label, "of": finding.subject_of, "cells": {label: [] for label in columns}},
+        )
+        row["cells"][column].append({"answer": finding.answer.value, "value": value_text(finding)})
+    return {"name": name, "columns": columns, "rows": list(rows.values())}
 
 
 def _finding(finding: Finding) -> Row:

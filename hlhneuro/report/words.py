@@ -20,6 +20,7 @@ __all__ = [
     "session_of",
     "session_title",
     "sessions_text",
+    "sex_text",
 ]
 
 _SPACE = "\u00a0"  # no-break: a number never parts from its unit
@@ -64,6 +65,11 @@ def quantity(value: float | None, sd: float | None = None, unit: str = "", *, si
     return f"{text}{_SPACE}{unit}" if unit else text
 
 
+def sex_text(sex: str | None) -> str:
+    """Write the sex that a study gives as ``M``, ``male`` ..; other words as they stand."""
+    return {"m": "male", "male": "male", "f": "female", "female": "female"}.get((sex or "").lower(), sex or "")
+
+
 def age_text(age_years: float | None) -> str:
     """Write an age: months under two years, years above."""
     if age_years is None:
@@ -102,9 +108,10 @@ def plural(count: int, noun: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return the text with a capital at its start (unless it starts with a label or a path) and a full stop."""
+    """Return the text with a capital at its start (unless it starts with a name like tNAA) and a full stop."""
     text = text.strip()
-    if text and text.split()[0].rstrip(",:;").isalpha():
+    word = text.split()[0].rstrip(",:;") if text else ""
+    if word.isalpha() and word.islower():
         text = text[:1].upper() + text[1:]
     return text if not text or text.endswith((".", "?", "!")) else f"{text}."
 
