@@ -24,6 +24,7 @@ from hlhneuro.report.words import (
     quantity,
     session_of,
     sessions_text,
+    sex_text,
 )
 
 __all__ = ["subject_view"]
@@ -42,7 +43,7 @@ def subject_view(results: SubjectResults, findings: Findings, gallery: Gallery) 
     """Return everything the page of one patient shows."""
     return {
         "subject": results.subject.label,
-        "sex": results.subject.sex or "sex unknown",
+        "sex": sex_text(results.subject.sex) or "sex unknown",
         "version": results.version,
         "summary": findings.summary,
         "assessable": _assessable(results),
@@ -141,7 +142,7 @@ def _matrix(findings: Findings, own: Sequence[Finding], scopes: Sequence[str], n
     if not found:
         return None
     if scopes == ("subject",):
-        columns = ["whole course"]
+        columns = ["answer"]
     else:
         order = {session.label: place for place, session in enumerate(findings.sessions)}
         groups = {finding.sessions: finding.scope for finding in found}

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hlhneuro.report.words import age_text, join_words, number, quantity, sentence, sessions_text
+from hlhneuro.report.words import age_text, join_words, number, quantity, sentence, sessions_text, sex_text
 
 SPACE = "\u00a0"
 
@@ -61,6 +61,8 @@ def test_prose():
     assert join_words([]) == ""
     assert sentence("no image") == "No image."
     assert sentence("ses-01 T1w: no signal") == "ses-01 T1w: no signal."
+    assert sentence("tNAA is low") == "tNAA is low."
     assert sentence("") == ""
+    assert [sex_text(sex) for sex in ("F", "male", "other", None)] == ["female", "male", "other", ""]
     assert sessions_text(("01", "02"), "interval") == "ses-01 to ses-02"
     assert sessions_text(("01", "02"), "session") == "ses-01 and ses-02"
