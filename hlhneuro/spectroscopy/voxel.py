@@ -14,7 +14,7 @@ from hlhneuro.imaging.volumes import FloatImage, Grid
 
 __all__ = ["VoxelComposition", "overlap", "place_voxel"]
 
-_SUBSAMPLES = 4  # per axis of a grid voxel: partial volumes are right to 1/64
+_SUBSAMPLES = 5  # per axis of a grid voxel: partial volumes are right to a hundredth; odd, so that no half is a tie
 _BOX_SAMPLES = 24  # per axis of the box, to see how much of it the grid covers
 
 
