@@ -34,14 +34,23 @@ def closed(mask: BoolImage, grid: Grid, radius_mm: float) -> BoolImage:
 
 
 def false_positive_places(
-    grid: Grid, brain: BoolImage, tissue: list[FloatImage], settings: LesionSettings
+    grid: Grid, brain: BoolImage, csf: FloatImage, priors: list[FloatImage], settings: LesionSettings
 ) -> BoolImage:
     """Return where brightness is not taken for a lesion.
 
-    Septum and choroid plexus are what closing the ventricles fills; pial vessels, fat and cortical partial volume lie
-    in the rim of the brain mask; fluid itself is no lesion.
+    Septum and choroid plexus are what closing the ventricles fills, as far as the template does not expect white
+    matter there (a lesion in the wall stays); pial vessels, fat and cortical partial volume lie in the rim of the
+    brain mask.
+
+    Parameters
+    ----------
+    csf : array
+        Fluid probability of the subject, zero where the FLAIR (or T2w) is brighter than tissue.
+    priors : list of array
+        Template priors of grey matter, white matter and fluid.
     """
-    inner = closed(ventricles(grid, brain, tissue[2], settings.core_fluid_mm), grid, settings.ventricle_closing_mm)
+    inner = closed(ventricles(grid, brain, csf, settings.core_fluid_mm), grid, settings.ventricle_closing_mm)
+    inner &= (csf > 0.5) | (priors[2] > priors[1])
     depth_mm = ndimage.distance_transform_edt(brain, sampling=grid.voxel_size_mm)
     result: BoolImage = inner | (depth_mm <= settings.rim_mm) | ~brain
     return result

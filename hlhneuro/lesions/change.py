@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hlhneuro.imaging.alignment import AlignedSeries
+from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession
+from hlhneuro.imaging.volumes import Grid
 from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territories, territory_load
 from hlhneuro.lesions.tracking import Tracks, lesion_status, track_lesions
@@ -161,8 +162,8 @@ def _lesion_table(
     positions = [_centroids(image, tracks.count, lesions.grid.affine) for image in tracks.identities]
     aligned = [series.session(s.label) for s in lesions.sessions]
     sds = [
-        surface_sds_ml(image, tracks.count, session, lesions.grid)
-        for image, session in zip(tracks.identities, aligned, strict=True)
+        _lesion_sds_ml(image, tracks.count, session, aligned_session, lesions.grid)
+        for image, session, aligned_session in zip(tracks.identities, lesions.sessions, aligned, strict=True)
     ]
     rows = []
     for lesion in range(1, tracks.count + 1):
@@ -198,6 +199,18 @@ def _lesion_table(
                 )
             )
     return pd.DataFrame(rows, columns=list(LESION_COLUMNS))
+
+
+def _lesion_sds_ml(
+    image: NDArray[np.int32], count: int, session: SessionLesions, aligned: AlignedSession | None, grid: Grid
+) -> NDArray[np.float64]:
+    """Return each lesion's volume error: its own surface, and its share (by surface) of the operating point's error."""
+    own = surface_sds_ml(image, count, aligned, grid)
+    whole = float(surface_sds_ml(session.mask.astype(np.int32), 1, aligned, grid)[1])
+    operating_ml = math.sqrt(max(session.volume_sd_ml**2 - whole**2, 0.0))
+    area = own**2  # the surface part grows with the square root of the area
+    sds: NDArray[np.float64] = np.hypot(own, operating_ml * area / max(float(area.sum()), 1e-30))
+    return sds
 
 
 def _home(labels: NDArray[np.int16], tracks: Tracks) -> NDArray[np.int64]:

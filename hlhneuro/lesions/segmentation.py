@@ -124,15 +124,15 @@ def segment_lesions(
     evidence = [
         _evidence(s, contrasts[s.label], inside[s.label], model, priors, series.grid, settings) for s in sessions
     ]
-    pooled = _pool(series, sessions, [inside[s.label] for s in sessions], evidence, tissue, settings)
-    excluded = false_positive_places(series.grid, series.brain_mask, tissue, settings)
-    null, masks = _masks(series, pooled, [inside[s.label] & ~excluded for s in sessions], settings)
+    pooled, brighter = _pool(series, sessions, [inside[s.label] for s in sessions], evidence, tissue, settings)
+    fluid = np.where(np.max(evidence, axis=0) > 1, np.float32(0), tissue[2])  # fluid is never brighter than tissue
+    excluded = false_positive_places(series.grid, series.brain_mask, fluid, priors, settings)
+    allowed = [inside[s.label] & ~excluded for s in sessions]
+    null, masks, probabilities = _judge(series.grid, pooled, brighter, allowed, settings)
     union = np.logical_or.reduce(masks)
     tissue_maps = {name: np.where(union, np.float32(0), image) for name, image in zip(TISSUES, tissue, strict=True)}
     results = []
-    for session, z, mask in zip(sessions, pooled, masks, strict=True):
-        probability = np.where(inside[session.label] & ~excluded, null.probability(z), np.float32(0))
-        probability = np.asarray(np.where(mask, np.maximum(probability, 0.5), probability), np.float32)
+    for session, z, mask, probability in zip(sessions, pooled, masks, probabilities, strict=True):
         confidence, reason = _confidence(contrasts[session.label], ages_years.get(session.label), session, settings)
         results.append(
             SessionLesions(
@@ -195,7 +195,7 @@ def _sample(
     priors: list[FloatImage],
     settings: LesionSettings,
 ) -> TissueSample:
-    every = slice(None, None, max(1, int(inside.sum()) // settings.em_voxels))
+    every = slice(None, None, -(-int(inside.sum()) // settings.em_voxels))
     prior = np.stack([p[inside][every] for p in priors], axis=1).astype(np.float64)
     values = _intensities(session, contrasts, inside)[every]
     return TissueSample(contrasts, values, prior, _noise(session, contrasts))
@@ -266,37 +266,58 @@ def _pool(
     evidence: list[FloatImage],
     tissue: list[FloatImage],
     settings: LesionSettings,
-) -> list[FloatImage]:
-    """Mean evidence of the sessions that do not differ beyond noise at a voxel; alone where they do."""
+) -> tuple[list[FloatImage], list[BoolImage]]:
+    """Pool the evidence of sessions that do not differ beyond noise at a voxel; mark where one outshines another."""
     kind = np.argmax(np.stack(tissue), axis=0).astype(np.uint8)
     same = {(i, i): inside[i] for i in range(len(sessions))}
+    brighter = [np.zeros(series.grid.shape, bool) for _ in sessions]
     for i in range(len(sessions)):
         for j in range(i):
             both = inside[i] & inside[j]
-            _, changed = changed_voxels(sessions[j], sessions[i], both, kind, series.grid, settings)
+            z, changed = changed_voxels(sessions[j], sessions[i], both, kind, series.grid, settings)
             same[i, j] = same[j, i] = both & ~changed
+            brighter[i] |= changed & (z > 0)
+            brighter[j] |= changed & (z < 0)
     pooled = []
     for i in range(len(sessions)):
         terms = [np.where(same[i, j], evidence[j], np.float32(0)) for j in range(len(sessions))]
         count = np.sum([same[i, j] for j in range(len(sessions))], axis=0)
         pooled.append(np.asarray(order_free_sum(terms) / np.maximum(count, 1), np.float32))
-    return pooled
+    return pooled, brighter
 
 
-def _masks(
-    series: AlignedSeries, pooled: list[FloatImage], allowed: list[BoolImage], settings: LesionSettings
-) -> tuple[Null, list[BoolImage]]:
-    """Judge all sessions with one operating point; drop what is smaller than a lesion at every session."""
+def _judge(
+    grid: Grid,
+    pooled: list[FloatImage],
+    brighter: list[BoolImage],
+    allowed: list[BoolImage],
+    settings: LesionSettings,
+) -> tuple[Null, list[BoolImage], list[FloatImage]]:
+    """Judge all sessions with one operating point, and voxels that have changed with their own.
+
+    Where a voxel is brighter than at another session a lesion is far more likely than elsewhere, so those voxels are
+    a class of their own with its own false discovery rate (Efron, Ann Appl Stat 2008;2:197).
+    """
     values = np.concatenate([z[a] for z, a in zip(pooled, allowed, strict=True)])
-    resel = (2 * np.sqrt(np.pi) * settings.context_mm / _voxel_mm(series.grid)) ** 3
-    null = local_fdr(values, resel, settings.local_fdr, settings.family_wise_error, two_sided=False)
-    masks = [grow(np.where(a, z, np.float32(0)), null) for z, a in zip(pooled, allowed, strict=True)]
+    changed = np.concatenate([z[a & b] for z, a, b in zip(pooled, allowed, brighter, strict=True)])
+    resel = (2 * np.sqrt(np.pi) * settings.context_mm / _voxel_mm(grid)) ** 3
+    rates = (settings.local_fdr, settings.family_wise_error)
+    null = local_fdr(values, resel, *rates, two_sided=False)
+    null_changed = local_fdr(changed, resel, *rates, two_sided=False)
+    masks, probabilities = [], []
+    for z, a, b in zip(pooled, allowed, brighter, strict=True):
+        mask = grow(np.where(a, z, np.float32(0)), null)
+        mask |= grow(np.where(a & b, z, np.float32(0)), null_changed)
+        probability = np.where(b, np.maximum(null.probability(z), null_changed.probability(z)), null.probability(z))
+        probability = np.where(mask, np.maximum(probability, 0.5), probability)
+        masks.append(mask)
+        probabilities.append(np.asarray(np.where(a, probability, 0), np.float32))
     labels, count = ndimage.label(np.logical_or.reduce(masks), structure=np.ones((3, 3, 3)))
-    smallest = settings.minimum_lesion_ml / series.grid.voxel_volume_ml
+    smallest = settings.minimum_lesion_ml / grid.voxel_volume_ml
     sizes = np.max([np.bincount(labels[m], minlength=count + 1) for m in masks], axis=0)
     keep = sizes >= smallest
     keep[0] = False
-    return null, [m & keep[labels] for m in masks]
+    return null, [m & keep[labels] for m in masks], probabilities
 
 
 def _confidence(

@@ -116,7 +116,9 @@ def _in_ellipsoid(points: FloatArray, ellipsoid: Mapping[str, list[float]]) -> N
 
 def _in_cerebellum(points: FloatArray, rule: Mapping[str, float]) -> NDArray[np.bool_]:
     x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
-    inside: NDArray[np.bool_] = (y < rule["y0"] + rule["y_x"] * x) & (z < rule["z0"] + rule["z_x"] * x)
+    inside: NDArray[np.bool_] = (y < rule["y0"] + rule["y_x"] * x) & (
+        z < rule["z0"] + rule["z_x"] * x + rule["z_y"] * y
+    )
     return inside
 
 
