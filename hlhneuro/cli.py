@@ -31,9 +31,7 @@ err_console = Console(stderr=True, soft_wrap=True)
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 all well, 1 something failed, 2 the call or study is wrong."""
     arguments = build_parser().parse_args(argv)
-    level = {-1: logging.ERROR, 0: logging.ERROR, 1: logging.INFO}.get(arguments.verbose, logging.DEBUG)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("matplotlib").setLevel(logging.WARNING)
+    listen(arguments.verbose)
     try:
         command: Callable[[argparse.Namespace], int] = arguments.command
         return command(arguments)
@@ -46,6 +44,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         err_console.print("stopped; what was finished is kept and will be skipped next time")
         return 130
+
+
+def listen(verbose: int) -> None:
+    """Show the library's log on the terminal: errors only, unless asked for more."""
+    handler = logging.StreamHandler()
+    handler.setLevel({-1: logging.CRITICAL, 0: logging.CRITICAL, 1: logging.INFO}.get(verbose, logging.DEBUG))
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    package = logging.getLogger("hlhneuro")
+    package.handlers = [handler]
+    package.propagate = False
+    package.setLevel(logging.DEBUG if verbose > 1 else logging.INFO)
 
 
 # ------------------------------------------------------------------- commands

@@ -77,6 +77,10 @@ class Ledger:
         )
         self.notify(status)
 
+    def fingerprints(self, *stages: str) -> dict[str, str]:
+        """Return what the results of those stages are identified by; a stage without a result is left out."""
+        return {stage: self.stayed[stage] for stage in stages if stage in self.stayed}
+
     def attempt(self, stage: str, work: Callable[[], T], session: str = "") -> T | None:
         """Run `work`; what goes wrong becomes a row of the account and None."""
         try:

@@ -49,7 +49,7 @@ def _run_one(
     water_scan = water_reference_of(scan, session)
     name = spectrum_name(scan)
     sources = task.checksums(*(s.path for s in (scan, water_scan) if s is not None))
-    anatomy = {stage: ledger.stayed[stage] for stage in ("align", "lesions") if stage in ledger.stayed}
+    anatomy = ledger.fingerprints("align", "lesions")
     provenance = task.provenance("spectra", {**sources, **anatomy}, "spectra")
     grid = aligned.grid if aligned is not None else None
     entities = {key: value for key, value in scan.entities.items() if key not in {"sub", "ses"}}

@@ -92,7 +92,8 @@ class ImageStore:
                           f"Template {name} probability carried to subject space")
               for name, image in series.template_maps.items()),
         ]  # fmt: skip
-        stem = self._path(None, "xfm", "", space="", **{"from": "MNI152", "to": "subject", "mode": "image"})
+        name = self._path(None, "xfm", ".txt", space="", **{"from": "MNI152", "to": "subject", "mode": "image"})
+        stem = name.with_suffix("")
         stem.parent.mkdir(parents=True, exist_ok=True)
         files += save_transform(series.to_template, stem)
         sessions = []
@@ -309,7 +310,7 @@ def as_u8(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def read_image(path: Path) -> NDArray[Any]:
     """Read back the array of a stored image in the type it was stored in."""
-    image = nib.load(path)
+    image: Any = nib.load(path)
     return np.asarray(image.dataobj)
 
 

@@ -102,7 +102,8 @@ def write_fit(fit: SpectrumFit, names: Mapping[str, Path], title: str, provenanc
     """Write one fit: ``concentrations`` and ``qc`` tables, ``json`` with the curves, ``svg``."""
     write_table(names["concentrations"], fit.concentrations, FIT_COLUMNS, provenance)
     quality = pd.DataFrame([{name: as_text(value) for name, value in fit.quality.items()}])
-    write_table(names["qc"], quality, {name: QC_COLUMNS.get(name, ("", name)) for name in quality}, provenance)
+    columns = {name: QC_COLUMNS.get(name, ("", name)) for name in map(str, quality.columns)}
+    write_table(names["qc"], quality, columns, provenance)
     write_json(names["json"], fit_to_json(fit), provenance)
     write_text(names["svg"], figures.save_svg(figures.spectrum_fit(fit, title)))
     return list(names.values())

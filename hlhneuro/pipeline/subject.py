@@ -175,8 +175,7 @@ def run_native(
     """Write masks and change maps in each session's own grid."""
     if task.reports_only:
         return
-    sources = {name: ledger.stayed[name] for name in ("align", "lesions", "change") if name in ledger.stayed}
-    provenance = task.provenance("native", sources)
+    provenance = task.provenance("native", ledger.fingerprints("align", "lesions", "change"))
     store = ImageStore(task.out, task.subject.label, provenance)
     ledger.stage(
         "native",
@@ -219,6 +218,8 @@ def run_report(
     def write() -> None:
         write_json(task.folder / f"{name}_findings.json", findings.to_json(), provenance)
         for table, frame in tables_of(results(), findings).items():
+            if table == "findings":  # the account itself is the JSON file of that name
+                continue
             write_table(task.folder / f"{name}_{table}.tsv", frame, COLUMNS[table], provenance)
         write_report(results(), findings, task.folder / f"{name}_report.html")
         ledger.note("report", "done")

@@ -7,7 +7,7 @@ from hlhneuro.report.findings import Findings, IntervalFacts, SessionFacts, asse
 from hlhneuro.report.html import write_group_report, write_report
 from hlhneuro.report.methods import Methods, methods_of
 from hlhneuro.report.results import StageStatus, SubjectResults
-from hlhneuro.report.tables import COLUMNS, FIT_COLUMNS, QC_COLUMNS, tables_of
+from hlhneuro.report.tables import COLUMNS, FIT_COLUMNS, QC_COLUMNS, findings_table, tables_of
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +21,7 @@ __all__ = [
     "SubjectResults",
     "assess",
     "figures",
+    "findings_table",
     "methods_of",
     "tables_of",
     "write_group_report",

@@ -11,7 +11,7 @@ from hlhneuro.report.findings import Findings
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between, session_of
 
-__all__ = ["COLUMNS", "FIT_COLUMNS", "QC_COLUMNS", "tables_of"]
+__all__ = ["COLUMNS", "FIT_COLUMNS", "QC_COLUMNS", "findings_table", "tables_of"]
 
 Column = tuple[str, str]
 
@@ -138,9 +138,9 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
         "territories": lambda: _per_session(results, results.change.territories if results.change else None),
         "volumes": lambda: _volumes(results),
         "spectra": lambda: _spectra(results),
-        "findings": lambda: _findings(results, findings),
     }
-    return {name: pd.DataFrame(make(), columns=list(COLUMNS[name])) for name, make in makers.items()}
+    tables = {name: pd.DataFrame(make(), columns=list(COLUMNS[name])) for name, make in makers.items()}
+    return tables | {"findings": findings_table(findings)}
 
 
 def _head(results: SubjectResults, label: str) -> dict[str, Any]:
@@ -235,13 +235,15 @@ def _spectra(results: SubjectResults) -> list[dict[str, Any]]:
     return rows
 
 
-def _findings(results: SubjectResults, findings: Findings) -> list[dict[str, Any]]:
-    return [
+def findings_table(findings: Findings) -> pd.DataFrame:
+    """Return one row per finding of a patient."""
+    rows = [
         {
-            "subject": results.subject.label,
+            "subject": findings.subject,
             **finding.to_dict(),
             "session": ",".join(finding.sessions),
             "kind": kind,
         }
         for kind, finding in zip(findings.kinds, findings.findings, strict=True)
     ]
+    return pd.DataFrame(rows, columns=list(COLUMNS["findings"]))
