@@ -30,11 +30,11 @@ class Limits(Protocol):
     """The settings by which a registration is judged."""
 
     @property
-    def lowest_similarity(self) -> float: ...  # noqa: D102
+    def lowest_similarity(self) -> float: ...
     @property
-    def lowest_overlap(self) -> float: ...  # noqa: D102
+    def lowest_overlap(self) -> float: ...
     @property
-    def largest_inverse_gap_mm(self) -> float: ...  # noqa: D102
+    def largest_inverse_gap_mm(self) -> float: ...
 
 
 @dataclass(frozen=True)

@@ -204,8 +204,7 @@ def _linear(
     # The start goes into the header of the moving image; the engine finds what is left.
     moved = Grid(moving.grid.shape, start.matrix @ moving.affine)
     found = _run(
-        f"{_FIXED} -a -dof {freedom} -i fix mov -gm mask -ia-identity -o found -m NMI"
-        f" -n {iterations}",
+        f"{_FIXED} -a -dof {freedom} -i fix mov -gm mask -ia-identity -o found -m NMI -n {iterations}",
         "found",
         fix=to_sitk(_windowed(fixed, fixed_mask), fixed.grid),
         mov=to_sitk(_windowed(moving, None), moved),

@@ -67,8 +67,7 @@ def resample(
 
 def resample_mask(mask: BoolImage, source: Grid, target: Grid, transform: Transform) -> BoolImage:
     """Resample a mask: true where more than half of the target voxel is covered."""
-    carried: BoolImage = resample(mask, source, target, transform, "linear") > 0.5
-    return carried
+    return _share(mask, source, target, transform) > 0.5
 
 
 def resample_labels(
@@ -80,12 +79,25 @@ def resample_labels(
     """
     out = np.zeros(target.shape, dtype=labels.dtype)
     # Background wins where it covers more than any single label.
-    best = 1.0 - resample(labels != 0, source, target, transform, "linear")
+    best = 1.0 - _share(labels != 0, source, target, transform)
     for label in np.unique(labels[labels != 0]):
-        share = resample(labels == label, source, target, transform, "linear")
+        share = _share(labels == label, source, target, transform)
         wins = share > best
         out[wins], best = label, np.maximum(best, share)
     return out
+
+
+def _share(mask: BoolImage, source: Grid, target: Grid, transform: Transform) -> FloatImage:
+    """Return how much of each target voxel a mask covers, 0..1: thick voxels are sampled at several points."""
+    fine = min(source.voxel_size_mm)
+    times = [max(1, round(edge / fine)) for edge in target.voxel_size_mm]
+    split = np.diag([*(1.0 / n for n in times), 1.0])
+    split[:3, 3] = [0.5 / n - 0.5 for n in times]  # the first sample of a voxel lies at its lower edge
+    x, y, z = (n * m for n, m in zip(target.shape, times, strict=True))
+    samples = resample(mask, source, Grid((x, y, z), target.affine @ split), transform, "linear")
+    blocks = samples.reshape([n for pair in zip(target.shape, times, strict=True) for n in pair])
+    share: FloatImage = blocks.mean(axis=(1, 3, 5), dtype=np.float32)
+    return share
 
 
 def coverage(source: Grid, target: Grid, transform: Transform) -> BoolImage:

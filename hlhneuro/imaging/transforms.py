@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 from scipy import ndimage as ndi
+from scipy.spatial.transform import Rotation
 
 from hlhneuro.errors import InputError
 from hlhneuro.imaging.volumes import FloatImage, Grid
@@ -114,7 +115,17 @@ def mean_rigid(transforms: Sequence[AffineTransform]) -> AffineTransform:
 
 
 def _log(matrix: Matrix) -> Matrix:
-    return np.asarray(np.real(linalg.logm(matrix)), dtype=np.float64)
+    """Return the logarithm of a rigid transform, shape (4, 4), in closed form."""
+    vector = Rotation.from_matrix(matrix[:3, :3]).as_rotvec()
+    x, y, z = vector
+    turn = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    angle = float(np.linalg.norm(vector))
+    # The series is used where the closed form would divide nothing by nothing.
+    factor = 1 / 12 + angle**2 / 720 if angle < 1e-3 else (1 - angle / 2 / np.tan(angle / 2)) / angle**2
+    log = np.zeros((4, 4))
+    log[:3, :3] = turn
+    log[:3, 3] = (np.eye(3) - turn / 2 + factor * turn @ turn) @ matrix[:3, 3]
+    return log
 
 
 def _exp(matrix: Matrix) -> Matrix:
@@ -141,12 +152,12 @@ class DisplacementTransform:
         """Map points, shape (..., 3)."""
         points = np.asarray(points_mm, dtype=np.float64)
         inverse = np.linalg.inv(self.grid.affine)
-        index = np.moveaxis(points @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
+        index = (points.reshape(-1, 3) @ inverse[:3, :3].T + inverse[:3, 3]).T
         shift = [
             ndi.map_coordinates(self.displacement_mm[..., axis], index, order=1, mode="nearest", output=np.float64)
             for axis in range(3)
         ]
-        return self.affine.map(points + np.stack(shift, axis=-1))
+        return self.affine.map(points + np.stack(shift, axis=-1).reshape(points.shape))
 
 
 def save_itk(transform: AffineTransform, path: str | Path) -> None:
