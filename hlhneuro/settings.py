@@ -107,13 +107,14 @@ class LesionSettings:
 
     prior_blur_mm: float = tuned(1.5, "expert-set: what an affine-quality template registration is off by", "mm")
     prior_floor: float = tuned(0.001, "expert-set: no tissue is impossible anywhere in the brain")
-    em_voxels: int = tuned(50_000, "expert-set: class means known to a thousandth of their spread", "voxels per session")
+    em_voxels: int = tuned(50_000, "expert-set: class means known to 0.01 of their spread", "voxels per session")
     em_iterations: int = tuned(40, "expert-set: cap; convergence takes 10 to 30")
     em_tolerance: float = tuned(
         1e-4, "expert-set: far below the noise of normalised intensities", "normalised intensity"
     )
     trim_quantile: float = tuned(0.99, "expert-set: trimmed likelihood (Garcia-Lorenzo 2011) with a small cut")
     minimum_coverage: float = tuned(0.9, "expert-set: a contrast that covers less of the brain is not used")
+    fluid_prior: float = tuned(0.05, "expert-set: without FLAIR, places with more chance of fluid are not judged")
     fluid_gate_sd: float = tuned(2.0, "expert-set: T2 may be this much less bright than FLAIR before it vetoes", "SD")
     context_mm: float = tuned(
         1.0, "expert-set: half of the smallest lesion diameter of interest (about 3 mm FWHM)", "mm"
@@ -165,8 +166,12 @@ class SpectraSettings:
     fit_low_ppm: float = tuned(0.2, "Provencher 1993, Magn Reson Med 30:672: PPMEND of LCModel", "ppm")
     fit_high_ppm: float = tuned(4.2, "expert-set: below residual water, above the upper creatine line", "ppm")
     longest_start_shift_ppm: float = tuned(0.2, "expert-set: field drift and water reference errors", "ppm")
-    shift_sd_ppm: float = tuned(0.002, "expert-set: half of LCModel's, the rounding of Govindaraju 2000", "ppm")
-    lorentz_sd_hz: float = tuned(0.3, "expert-set: T2 of metabolites at 3 T differ by some 0.1 s: Wyss 2018", "Hz")
+    shift_sd_ppm: float = tuned(
+        0.002, "expert-set: half of LCModel's 0.004; chosen after seeing datasets 1-7 of the 2016 fitting challenge", "ppm"
+    )
+    lorentz_sd_hz: float = tuned(
+        0.3, "expert-set; chosen after seeing datasets 1-7 of the 2016 fitting challenge, before it was 0.6", "Hz"
+    )
     broad_shift_sd_ppm: float = tuned(0.02, "expert-set: lipid and simulated macromolecule shifts", "ppm")
     measured_mm_shift_sd_ppm: float = tuned(0.03, "expert-set: a measured background keeps its own reference", "ppm")
     broad_width_sd_ppm: float = tuned(0.03, "expert-set: a fifth of the width of lipid lines", "ppm")
@@ -176,7 +181,7 @@ class SpectraSettings:
     baseline_splines_per_ppm: float = tuned(8.0, "expert-set: twice the greatest flexibility that is offered", "1/ppm")
     baseline_flexibility_per_ppm: tuple[float, ...] = tuned(
         (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0),
-        "range of ABfit: Wilson 2021, Magn Reson Med 85:13",
+        "range of ABfit (Wilson 2021, Magn Reson Med 85:13); 0.25 added after seeing the 2016 fitting challenge",
         "1/ppm",
     )
     baseline_aic_factor: float = tuned(5.0, "ABfit: Wilson 2021, Magn Reson Med 85:13")

@@ -121,6 +121,7 @@ def segment_lesions(
     priors = blurred_priors(series.template_maps, settings.prior_blur_mm / _voxel_mm(series.grid), settings.prior_floor)
     model = fit_tissues([_sample(s, contrasts[s.label], inside[s.label], priors, settings) for s in sessions], settings)
     tissue = _pooled_tissue(series, sessions, contrasts, inside, model, priors)
+    inside = {s.label: _judged(inside[s.label], contrasts[s.label], priors, settings) for s in sessions}
     evidence = [
         _evidence(s, contrasts[s.label], inside[s.label], model, priors, series.grid, settings) for s in sessions
     ]
@@ -180,6 +181,13 @@ def _inside(series: AlignedSeries, session: AlignedSession, contrasts: tuple[str
     return inside
 
 
+def _judged(
+    inside: BoolImage, contrasts: tuple[str, ...], priors: list[FloatImage], settings: LesionSettings
+) -> BoolImage:
+    """Leave out, where there is no FLAIR, the places that may hold fluid: on T2w it is as bright as a lesion."""
+    return inside if contrasts[0] == "FLAIR" else inside & (priors[TISSUES.index("csf")] < settings.fluid_prior)
+
+
 def _intensities(session: AlignedSession, contrasts: tuple[str, ...], inside: BoolImage) -> NDArray[np.float64]:
     return np.stack([session.volumes[c].data[inside] for c in contrasts], axis=1).astype(np.float64)
 
@@ -235,9 +243,10 @@ def _evidence(
     settings: LesionSettings,
 ) -> FloatImage:
     """Standardised z: how much brighter than every tissue that may be here (FLAIR; T2w where there is no FLAIR)."""
-    z = _upper_tail(session, contrasts[0], inside, model, priors)
+    expected = TISSUES if contrasts[0] == "FLAIR" else ("gm", "wm")  # without FLAIR, fluid is kept out by place
+    z = _upper_tail(session, contrasts[0], inside, model, priors, expected)
     if contrasts[:2] == ("FLAIR", "T2w"):  # a lesion is bright on both: flow and fat are not
-        z = np.minimum(z, _upper_tail(session, "T2w", inside, model, priors) + settings.fluid_gate_sd)
+        z = np.minimum(z, _upper_tail(session, "T2w", inside, model, priors, TISSUES) + settings.fluid_gate_sd)
     full = np.zeros(grid.shape, np.float32)
     full[inside] = z
     full = smoothed(full, inside, settings.context_mm / _voxel_mm(grid))
@@ -246,16 +255,22 @@ def _evidence(
 
 
 def _upper_tail(
-    session: AlignedSession, contrast: str, inside: BoolImage, model: TissueModel, priors: list[FloatImage]
+    session: AlignedSession,
+    contrast: str,
+    inside: BoolImage,
+    model: TissueModel,
+    priors: list[FloatImage],
+    expected: tuple[str, ...],
 ) -> NDArray[np.float64]:
     """Return the normal score of each intensity in the mixture of the tissues the prior allows at that voxel."""
     values = session.volumes[contrast].data[inside].astype(np.float64)
     column = model.contrasts.index(contrast)
-    tail = np.zeros_like(values)
-    for k in range(len(TISSUES)):
+    tail, total = np.zeros_like(values), np.zeros_like(values)
+    for k in [TISSUES.index(tissue) for tissue in expected]:
         sd = np.sqrt(model.spread[k, column, column] + session.noise_sd[contrast] ** 2)
         tail += priors[k][inside] * norm.sf(values, model.means[k, column], sd)
-    score: NDArray[np.float64] = norm.isf(np.clip(tail, 1e-12, 1 - 1e-12))
+        total += priors[k][inside]
+    score: NDArray[np.float64] = norm.isf(np.clip(tail / total, 1e-12, 1 - 1e-12))
     return score
 
 
@@ -325,7 +340,9 @@ def _confidence(
 ) -> tuple[str, str]:
     doubts = []
     if contrasts[0] != "FLAIR":
-        doubts.append("no FLAIR: lesions beside fluid cannot be told from it on T2w")
+        doubts.append(
+            "no FLAIR: beside fluid, and in most of the cortex, a lesion cannot be told from it and is not looked for"
+        )
     if age_years is None:
         doubts.append("age unknown: below 24 months immature myelin looks like a lesion")
     elif age_years < settings.young_years:

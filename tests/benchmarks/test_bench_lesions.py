@@ -23,8 +23,8 @@ def test_detection_by_size_and_contrast(monkeypatch, radius_mm, contrast):
     hit = sum(bool((found.mask & synthetic.truth([sphere])).any()) for sphere in spheres)
     true_ml = len(PLACES) * 4 / 3 * np.pi * radius_mm**3 / 1000
     flair = synthetic.LESION["FLAIR"]
-    print(f"\nradius {radius_mm:.0f} mm, FLAIR +{flair:.2f}: {hit} of {len(PLACES)} found, volume {found.volume_ml:.2f} "
-          f"(SD {found.volume_sd_ml:.2f}) of {true_ml:.2f} ml")  # fmt: skip
+    volume = f"{found.volume_ml:.2f} (SD {found.volume_sd_ml:.2f}) of {true_ml:.2f} ml"
+    print(f"\nradius {radius_mm:.0f} mm, FLAIR +{flair:.2f}: {hit} of {len(PLACES)} found, volume {volume}")
     assert hit == len(PLACES) or radius_mm < 6 or contrast < 1
 
 

@@ -31,7 +31,9 @@ def template(step_mm=2):
 
 def sphere(grid, centre_mm, radius_mm):
     """Return the fraction of each voxel that lies in the sphere (one-voxel ramp)."""
-    distance = np.linalg.norm(grid.points_mm() - np.array(centre_mm, np.float32), axis=-1)
+    index = (np.linalg.solve(grid.affine, (*centre_mm, 1.0))[:3]).reshape(3, 1, 1, 1)
+    distance = np.sqrt(sum((i - c) ** 2 for i, c in zip(np.ogrid[tuple(map(slice, grid.shape))], index, strict=True)))
+    distance = distance * grid.voxel_size_mm[0]  # isotropic
     return np.clip((radius_mm - distance) / grid.voxel_size_mm[0] + 0.5, 0, 1).astype(np.float32)
 
 
