@@ -58,11 +58,12 @@ class PrepareSettings:
     brain_threshold: float = tuned(0.85, "expert-set: part of Otsu's threshold; dark cortex stays in")
     brain_opening_mm: float = tuned(8.0, "measured: cuts the brain from the scalp on clinical T1, T2 and FLAIR", "mm")
     brain_closing_mm: float = tuned(6.0, "expert-set: wider than a sulcus", "mm")
+    template_reach_mm: float = tuned(6.0, "expert-set: how far a brain may lie outside the affine template's", "mm")
     extracted_zero_fraction: float = tuned(0.3, "expert-set: a head in air is noise, not zero")
     extracted_largest_ml: float = tuned(2100.0, "expert-set: above most adult brains with their fluid", "ml")
     registration_margin_mm: float = tuned(
         16.0,
-        "measured on one patient: starts 8 mm and 8 degrees off per axis (SD) are all found back; at 10 mm 1 of 12 is lost",
+        "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
         "mm",
     )
     lowest_similarity: float = tuned(1.02, "expert-set: unrelated images reach 1.01 (see tests)")
@@ -84,7 +85,7 @@ class AlignSettings:
     working_voxel_mm: float = tuned(2.0, "expert-set: half of a clinical slice", "mm")
     registration_margin_mm: float = tuned(
         16.0,
-        "measured on one patient: starts 8 mm and 8 degrees off per axis (SD) are all found back; at 10 mm 1 of 12 is lost",
+        "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
         "mm",
     )
     lowest_similarity: float = tuned(1.02, "expert-set: unrelated images reach 1.01 (see tests)")
@@ -129,6 +130,9 @@ class LesionSettings:
     minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
     bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")
     gradient_bins: int = tuned(12, "expert-set: more bins change nothing, fewer smear edges")
+    soft_edge_mm: float = tuned(3.0, "expert-set: a lesion fades into tissue over at most this", "mm")
+    boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
+    boundary_share_sd: float = tuned(0.1, "expert-set: how well the two brightnesses on either side are known")
     threshold_error_sd: float = tuned(0.1, "expert-set: error of the operating point, in null SD", "SD")
     sign_sd: float = tuned(3.0, "expert-set: one normal voxel in 740 lies beyond", "robust SD")
     restricted_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")

@@ -137,7 +137,8 @@ def _interval(
 ) -> IntervalChange:
     codes = change_codes(tracks.identities[i], tracks.identities[i + 1])
     ml = {code: float((codes == code).sum() * voxel_ml) for code in ChangeCode}
-    net_sd_ml = math.hypot(before.volume_sd_ml, after.volume_sd_ml)
+    shared_ml = after.border_sd_ml - before.border_sd_ml  # the border is set alike: what is left is the difference
+    net_sd_ml = math.hypot(before.repeat_sd_ml, after.repeat_sd_ml, shared_ml)
     return IntervalChange(
         before=before.label,
         after=after.label,
@@ -161,10 +162,11 @@ def _lesion_table(
     home = _home(lesions.territories, tracks)
     positions = [_centroids(image, tracks.count, lesions.grid.affine) for image in tracks.identities]
     aligned = [series.session(s.label) for s in lesions.sessions]
-    sds = [
+    parts = [
         _lesion_sds_ml(image, tracks.count, session, aligned_session, lesions.grid)
         for image, session, aligned_session in zip(tracks.identities, lesions.sessions, aligned, strict=True)
     ]
+    repeats, borders = [part[0] for part in parts], [part[1] for part in parts]
     rows = []
     for lesion in range(1, tracks.count + 1):
         territory = names.get(home[lesion])
@@ -178,8 +180,8 @@ def _lesion_table(
                 else lesion_status(
                     earlier * voxel_ml,
                     now * voxel_ml,
-                    sds[i - 1][lesion],
-                    sds[i][lesion],
+                    repeats[i - 1][lesion],
+                    repeats[i][lesion],
                     int(tracks.parts[i - 1][lesion]),
                     int(tracks.parts[i][lesion]),
                     settings.coverage_factor,
@@ -193,7 +195,7 @@ def _lesion_table(
                     territory.name if territory else "unassigned",
                     territory.side if territory else "",
                     float(now * voxel_ml),
-                    float(sds[i][lesion]),
+                    float(np.hypot(repeats[i][lesion], borders[i][lesion])),
                     status,
                     *(float(value) for value in place),
                 )
@@ -203,14 +205,16 @@ def _lesion_table(
 
 def _lesion_sds_ml(
     image: NDArray[np.int32], count: int, session: SessionLesions, aligned: AlignedSession | None, grid: Grid
-) -> NDArray[np.float64]:
-    """Return each lesion's volume error: its own surface, and its share (by surface) of the operating point's error."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return each lesion's repeatability and its part from the border.
+
+    The first is its own surface and its share (by surface) of the operating point's error.
+    """
     own = surface_sds_ml(image, count, aligned, grid)
     whole = float(surface_sds_ml(session.mask.astype(np.int32), 1, aligned, grid)[1])
-    operating_ml = math.sqrt(max(session.volume_sd_ml**2 - whole**2, 0.0))
-    area = own**2  # the surface part grows with the square root of the area
-    sds: NDArray[np.float64] = np.hypot(own, operating_ml * area / max(float(area.sum()), 1e-30))
-    return sds
+    operating_ml = math.sqrt(max(session.repeat_sd_ml**2 - whole**2, 0.0))
+    area = own**2 / max(float((own**2).sum()), 1e-30)  # the surface part grows with the square root of the area
+    return np.hypot(own, operating_ml * area), session.border_sd_ml * area
 
 
 def _home(labels: NDArray[np.int16], tracks: Tracks) -> NDArray[np.int64]:

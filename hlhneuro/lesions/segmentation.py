@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from hlhneuro.imaging.volumes import FloatImage, Grid
 from hlhneuro.lesions.anatomy import false_positive_places
 from hlhneuro.lesions.differences import changed_voxels
 from hlhneuro.lesions.evidence import Null, empirical_null, grow, local_fdr, smoothed
+from hlhneuro.lesions.extent import Border, lesion_share, reach_voxels
 from hlhneuro.lesions.territories import territory_labels
 from hlhneuro.lesions.tissues import (
     TISSUES,
@@ -48,6 +50,8 @@ class SessionLesions:
     confidence : str
         ``full`` or ``reduced`` (with the reason in `reason`).
     reason : str
+    border_sd_ml : float
+        The part of `volume_sd_ml` that comes from where the border is set, alike at every session.
     """
 
     label: str
@@ -58,6 +62,12 @@ class SessionLesions:
     contrasts: tuple[str, ...]
     confidence: str
     reason: str
+    border_sd_ml: float = 0.0
+
+    @property
+    def repeat_sd_ml(self) -> float:
+        """Standard uncertainty without the part that every session shares."""
+        return math.sqrt(max(self.volume_sd_ml**2 - self.border_sd_ml**2, 0.0))
 
 
 @dataclass(frozen=True)
@@ -108,7 +118,9 @@ def segment_lesions(
     A voxel is compared with the tissues that the template allows at that place (tail of their mixture); the smoothed
     z map is judged against its own empirical null (Efron 2004), so the operating point comes from the image and not
     from training cases. Where two sessions do not differ beyond noise their evidence is pooled, so that masks differ
-    only where the images do. `volume_sd_ml` is the repeatability of the volume, not its agreement with a reader.
+    only where the images do. A lesion found that way reaches down to a small share of lesion in a voxel; its border is
+    then set where half of the voxel is lesion. `volume_sd_ml` says how well the volume repeats and how far its border
+    may fairly be moved, not how it agrees with a reader.
     """
     parts = {session.label: _usable(series, session, settings) for session in series.sessions}
     not_assessable = {label: part for label, part in parts.items() if isinstance(part, str)}
@@ -125,23 +137,31 @@ def segment_lesions(
     evidence = [
         _evidence(s, contrasts[s.label], inside[s.label], model, priors, series.grid, settings) for s in sessions
     ]
-    pooled, brighter = _pool(series, sessions, [inside[s.label] for s in sessions], evidence, tissue, settings)
+    same, brighter = _compare(series, sessions, [inside[s.label] for s in sessions], tissue, settings)
+    pooled = [_pooled(i, evidence, same) for i in range(len(sessions))]
     fluid = np.where(np.max(evidence, axis=0) > 1, np.float32(0), tissue[2])  # fluid is never brighter than tissue
     excluded = false_positive_places(series.grid, series.brain_mask, fluid, priors, settings)
     allowed = [inside[s.label] & ~excluded for s in sessions]
-    null, masks, probabilities = _judge(series.grid, pooled, brighter, allowed, settings)
+    null, found, probabilities = _judge(series.grid, pooled, brighter, allowed, settings)
+    witnesses = [contrasts[s.label][0] for s in sessions]
+    borders = _borders(sessions, witnesses, model, priors, found, same, series.grid, settings)
+    masks = _large_enough(series.grid, [border.mask(settings.boundary_share) for border in borders], settings)
     union = np.logical_or.reduce(masks)
     tissue_maps = {name: np.where(union, np.float32(0), image) for name, image in zip(TISSUES, tissue, strict=True)}
     results = []
-    for session, z, mask, probability in zip(sessions, pooled, masks, probabilities, strict=True):
+    for i, (session, mask, probability) in enumerate(zip(sessions, masks, probabilities, strict=True)):
         confidence, reason = _confidence(contrasts[session.label], ages_years.get(session.label), session, settings)
+        sd_ml, border_sd_ml = volume_sd_ml(
+            mask, (pooled[i], null.threshold), borders[i], session, series.grid, settings
+        )
         results.append(
             SessionLesions(
                 label=session.label,
                 probability=probability,
                 mask=mask,
                 volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
-                volume_sd_ml=volume_sd_ml(mask, z, null.threshold, session, series.grid, settings),
+                volume_sd_ml=sd_ml,
+                border_sd_ml=border_sd_ml,
                 contrasts=contrasts[session.label],
                 confidence=confidence,
                 reason=reason,
@@ -274,15 +294,14 @@ def _upper_tail(
     return score
 
 
-def _pool(
+def _compare(
     series: AlignedSeries,
     sessions: list[AlignedSession],
     inside: list[BoolImage],
-    evidence: list[FloatImage],
     tissue: list[FloatImage],
     settings: LesionSettings,
-) -> tuple[list[FloatImage], list[BoolImage]]:
-    """Pool the evidence of sessions that do not differ beyond noise at a voxel; mark where one outshines another."""
+) -> tuple[dict[tuple[int, int], BoolImage], list[BoolImage]]:
+    """Mark where two sessions do not differ beyond noise, and where one outshines another."""
     kind = np.argmax(np.stack(tissue), axis=0).astype(np.uint8)
     same = {(i, i): inside[i] for i in range(len(sessions))}
     brighter = [np.zeros(series.grid.shape, bool) for _ in sessions]
@@ -293,12 +312,14 @@ def _pool(
             same[i, j] = same[j, i] = both & ~changed
             brighter[i] |= changed & (z > 0)
             brighter[j] |= changed & (z < 0)
-    pooled = []
-    for i in range(len(sessions)):
-        terms = [np.where(same[i, j], evidence[j], np.float32(0)) for j in range(len(sessions))]
-        count = np.sum([same[i, j] for j in range(len(sessions))], axis=0)
-        pooled.append(np.asarray(order_free_sum(terms) / np.maximum(count, 1), np.float32))
-    return pooled, brighter
+    return same, brighter
+
+
+def _pooled(i: int, images: list[FloatImage], same: Mapping[tuple[int, int], BoolImage]) -> FloatImage:
+    """Return the mean of the images of session `i` and of those that do not differ from it at a voxel."""
+    terms = [np.where(same[i, j], image, np.float32(0)) for j, image in enumerate(images)]
+    count = np.sum([same[i, j] for j in range(len(images))], axis=0)
+    return np.asarray(order_free_sum(terms) / np.maximum(count, 1), np.float32)
 
 
 def _judge(
@@ -327,12 +348,37 @@ def _judge(
         probability = np.where(mask, np.maximum(probability, 0.5), probability)
         masks.append(mask)
         probabilities.append(np.asarray(np.where(a, probability, 0), np.float32))
+    return null, masks, probabilities
+
+
+def _borders(
+    sessions: list[AlignedSession],
+    witnesses: list[str],
+    model: TissueModel,
+    priors: list[FloatImage],
+    found: list[BoolImage],
+    same: Mapping[tuple[int, int], BoolImage],
+    grid: Grid,
+    settings: LesionSettings,
+) -> list[Border]:
+    """Say for each session how much of each voxel is lesion, pooled where sessions do not differ."""
+    reach = reach_voxels(sessions, witnesses, grid, settings)
+    anywhere = np.logical_or.reduce(found)
+    shares = [
+        lesion_share(session, witness, model, priors, anywhere, reach, settings)
+        for session, witness in zip(sessions, witnesses, strict=True)
+    ]
+    return [Border(mask, _pooled(i, shares, same), reach) for i, mask in enumerate(found)]
+
+
+def _large_enough(grid: Grid, masks: list[BoolImage], settings: LesionSettings) -> list[BoolImage]:
+    """Leave out lesions that are below the smallest volume at every session."""
     labels, count = ndimage.label(np.logical_or.reduce(masks), structure=np.ones((3, 3, 3)))
     smallest = settings.minimum_lesion_ml / grid.voxel_volume_ml
     sizes = np.max([np.bincount(labels[m], minlength=count + 1) for m in masks], axis=0)
     keep = sizes >= smallest
     keep[0] = False
-    return null, [m & keep[labels] for m in masks], probabilities
+    return [m & keep[labels] for m in masks]
 
 
 def _confidence(

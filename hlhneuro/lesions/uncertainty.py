@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from hlhneuro.imaging.alignment import AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
+from hlhneuro.lesions.extent import Border
 from hlhneuro.settings import LesionSettings
 
 __all__ = ["surface_sds_ml", "surface_voxels", "volume_sd_ml"]
@@ -46,23 +47,35 @@ def surface_sds_ml(
 
 def volume_sd_ml(
     mask: BoolImage,
-    z: FloatImage,
-    threshold: float,
+    detection: tuple[FloatImage, float],
+    border: Border,
     session: AlignedSession,
     grid: Grid,
     settings: LesionSettings,
-) -> float:
-    """Return the standard uncertainty of a lesion volume: surface sampling and operating point, in quadrature.
+) -> tuple[float, float]:
+    """Return the standard uncertainty of a lesion volume (three parts in quadrature), and its part from the border.
 
-    The second part moves the threshold of the z map by its own error and counts the voxels that change sides; it acts
-    on all lesions alike. Both describe repeatability on the same scanner, not agreement with a reader.
+    How the slices cut the surface; the operating point of detection (the threshold of the z map moved by its own
+    error) and of the border (the share of lesion at which it is set, moved likewise), which act on all lesions alike.
+    They describe repeatability on the same scanner and where a border may fairly be set, not agreement with a reader.
+    The border is set alike at every session, so most of its part drops out of a change.
+
+    Parameters
+    ----------
+    detection : tuple
+        The z map and its threshold.
+    border : Border
+        Where the border of the mask may lie.
     """
     if not mask.any():
-        return 0.0
+        return 0.0, 0.0
     near = ndimage.binary_dilation(mask, iterations=2)
-    values = z[near]
+    z, threshold = detection
     step = settings.threshold_error_sd
-    looser, tighter = (values > threshold - step).sum(), (values > threshold + step).sum()
+    looser, tighter = (z[near] > threshold - step).sum(), (z[near] > threshold + step).sum()
     operating_ml = float(looser - tighter) / 2 * grid.voxel_volume_ml
+    level, step = settings.boundary_share, settings.boundary_share_sd
+    outer, inner = (border.mask(at).sum() for at in (level - step, level + step))
+    border_ml = float(outer - inner) / 2 * grid.voxel_volume_ml
     surface_ml = float(surface_sds_ml(mask.astype(np.int32), 1, session, grid)[1])
-    return math.hypot(surface_ml, operating_ml)
+    return math.hypot(surface_ml, operating_ml, border_ml), border_ml
