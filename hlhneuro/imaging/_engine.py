@@ -1,14 +1,17 @@
-"""Keep ITK to one thread while an engine runs: its sums depend on how the work is split."""
+"""SimpleITK, kept to one thread while an engine runs: its sums depend on how the work is split."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Iterator
+from typing import Any
 
-import SimpleITK as sitk  # noqa: N813
+import SimpleITK
 
-__all__ = ["one_thread"]
+__all__ = ["one_thread", "sitk"]
+
+sitk: Any = SimpleITK  # the package carries no types
 
 _LOCK = threading.Lock()
 _running = [0, 0]  # engines at work, and the number of threads that was set before the first of them

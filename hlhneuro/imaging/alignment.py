@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -13,22 +13,13 @@ from numpy.typing import NDArray
 from hlhneuro.errors import InputError
 from hlhneuro.imaging.brain import dilate, signed_distance_mm
 from hlhneuro.imaging.intensities import harmonise
+from hlhneuro.imaging.matching import judge, match_brains
 from hlhneuro.imaging.midspace import largest_group, reconcile
-from hlhneuro.imaging.preparation import judge, prepare, spread_over
-from hlhneuro.imaging.registration import (
-    Match,
-    compare,
-    isotropic_grid,
-    mutual_information,
-    register_affine,
-    register_deformable,
-    register_rigid,
-    starting_transform,
-    working_image,
-)
+from hlhneuro.imaging.preparation import prepare, spread_over
+from hlhneuro.imaging.registration import Match, isotropic_grid, register_deformable, working_image
 from hlhneuro.imaging.resampling import coverage, resample
 from hlhneuro.imaging.series import AlignedSeries, AlignedSession, PreparedSession, RegistrationQuality
-from hlhneuro.imaging.template import template_brain, template_maps
+from hlhneuro.imaging.template import match_template, template_brain, template_maps
 from hlhneuro.imaging.transforms import AffineTransform, Transform
 from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
 from hlhneuro.settings import AlignSettings
@@ -53,8 +44,8 @@ class _Placed:
 def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, workers: int = 1) -> AlignedSeries:
     """Bring all sessions of a subject into its unbiased midspace.
 
-    The midspace lies half-way between the sessions and is then turned, rigidly, to the axes of the MNI template, so that
-    axial slices look axial. Every image is interpolated once, by the composed transform.
+    The midspace lies half-way between the sessions and is then turned, rigidly, to the axes of the MNI template, so
+    that axial slices look axial. Every image is interpolated once, by the composed transform.
 
     Parameters
     ----------
@@ -87,9 +78,11 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
     ]
     to_mid = reconcile(members, links)
     placed = [_Placed(ordered[n], to_mid[n]) for n in members]
-    placed, to_template, verdict = _orient(placed, settings)
+    placed, affine, verdict = _orient(placed, settings)
+    if not verdict.accepted:
+        problems.append(f"the match with the template is doubtful: {verdict.reason}")
     grid, distance = _subject_grid(placed, settings)
-    to_template = _deform(placed, grid, distance, to_template, settings)
+    to_template = _deform(placed, grid, distance, affine, settings)
     brain = distance > 0
     maps = template_maps(grid, to_template)
     found = _resample_all(placed, grid, workers)
@@ -142,11 +135,7 @@ def _match(
         identity = AffineTransform.identity()
         work.append(small)
         brains.append(resample(mask, image.grid, small.grid, identity, "linear") > 0.5)
-    wide = [dilate(brain, settings.registration_margin_mm, settings.working_voxel_mm) for brain in brains]
-    start = starting_transform(work[0].grid, brains[0], work[1].grid, brains[1])
-    found = register_rigid(work[0], work[1], wide[0], wide[1], start=start)
-    similarity, overlap = compare(work[0], work[1], brains[0], brains[1], found.transform)
-    return replace(found, similarity=similarity, overlap=overlap)
+    return match_brains(work[0], work[1], brains[0], brains[1], settings)
 
 
 def _orient(
@@ -155,26 +144,14 @@ def _orient(
     """Match the mean brain to the template, then turn the midspace to the template's axes."""
     edge = settings.working_voxel_mm
     name, image, brain = _mean_brain(placed, edge, settings)
-    template, template_mask = template_brain(2)
-    centres, sizes = [], []
-    for grid, mask in ((image.grid, brain), (template.grid, template_mask)):
-        centres.append(AffineTransform(grid.affine).map(np.argwhere(mask).mean(axis=0)))
-        sizes.append(np.count_nonzero(mask) * grid.voxel_volume_ml)
-    scale = float(np.cbrt(sizes[0] / sizes[1]))
-    start = np.diag([scale, scale, scale, 1.0])
-    start[:3, 3] = centres[0] - scale * centres[1]
-    wide = dilate(brain, settings.registration_margin_mm, edge)
-    to_mid = register_affine(image, template, wide, start=AffineTransform(start))
-    to_template = to_mid.inverse()
-    turn = to_template.rigid_part(centres[0])
-    carried = resample(template.data, template.grid, image.grid, to_template, "linear")
-    carried_mask = resample(template_mask, template.grid, image.grid, to_template, "linear") > 0.5
-    both = brain & carried_mask
-    overlap = 2.0 * float(both.sum()) / float(brain.sum() + carried_mask.sum())
-    similarity = mutual_information(image.data[both], carried[both])
-    verdict = judge(Match(to_mid, float("nan"), similarity, overlap), "MNI152 template", f"mean {name}", settings)
+    match = match_template(image, brain, settings.registration_margin_mm)
+    nowhere = float("nan")
+    verdict = judge(
+        Match(match.to_template, nowhere, match.similarity, match.overlap), f"mean {name}", "MNI152 template", settings
+    )
+    turn = match.to_template.rigid_part(AffineTransform(image.affine).map(np.argwhere(brain).mean(axis=0)))
     turned = [_Placed(p.session, turn.after(p.to_subject)) for p in placed]
-    return turned, to_template.after(turn.inverse()), verdict
+    return turned, match.to_template.after(turn.inverse()), verdict
 
 
 def _mean_brain(placed: Sequence[_Placed], edge: float, settings: AlignSettings) -> tuple[str, Volume, BoolImage]:
@@ -231,7 +208,7 @@ def _subject_grid(placed: Sequence[_Placed], settings: AlignSettings) -> tuple[G
         volume, mask = p.session.volumes[name], p.session.brain_masks[name]
         here = resample(mask, volume.grid, coarse, p.of(name).inverse(), "linear") > 0.5
         votes.append(signed_distance_mm(here, settings.working_voxel_mm))
-    mean = np.mean(votes, axis=0).astype(np.float32)
+    mean = np.median(votes, axis=0).astype(np.float32)
     grid = isotropic_grid(coarse, settings.voxel_size_mm, mean > 0, settings.margin_mm)
     distance = resample(mean, coarse, grid, AffineTransform.identity(), "linear")
     outside = ~coverage(coarse, grid, AffineTransform.identity())
@@ -245,9 +222,9 @@ def _deform(
     """Let the template follow the brain at low resolution, too coarse to follow a lesion."""
     if not settings.deformable_iterations:
         return affine
-    name, image, _ = _mean_brain(placed, settings.deformable_voxel_mm, settings)
+    _, image, _ = _mean_brain(placed, settings.deformable_voxel_mm, settings)
     brain = resample(distance, grid, image.grid, AffineTransform.identity(), "linear") > 0
-    template, _ = template_brain(2)
+    template, _ = template_brain()
     return register_deformable(
         image,
         template,

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 
-from hlhneuro.imaging._engine import one_thread
+from hlhneuro.imaging._engine import one_thread, sitk
 from hlhneuro.imaging.volumes import Volume
 from hlhneuro.settings import PrepareSettings
 

@@ -49,11 +49,14 @@ def is_extracted(image: Volume, settings: PrepareSettings) -> bool:
 
 
 def agree(masks: Sequence[BoolImage], voxel_size_mm: float) -> BoolImage:
-    """Return where masks of the same brain on the same grid agree: inside, on the mean of their signed distances."""
+    """Return where masks of the same brain on the same grid agree: inside, by the median of their signed distances.
+
+    One mask among three that leaks into the scalp is overruled.
+    """
     if len(masks) == 1:
         return masks[0]
-    mean = np.mean([signed_distance_mm(mask, voxel_size_mm) for mask in masks], axis=0)
-    return largest_piece(np.asarray(mean > 0))
+    middle = np.median([signed_distance_mm(mask, voxel_size_mm) for mask in masks], axis=0)
+    return largest_piece(np.asarray(middle > 0))
 
 
 def signed_distance_mm(mask: BoolImage, voxel_size_mm: float, limit_mm: float = 20.0) -> FloatImage:

@@ -70,7 +70,7 @@ def harmonise(
     if not enough:
         return scaled, [spatial_noise(image, mask) for image, mask in zip(scaled, masks, strict=True)], records
     for _ in range(settings.normalisation_rounds):
-        mean = np.mean(scaled, axis=0, dtype=np.float64).astype(np.float32)
+        mean = _mean(scaled)
         fits = [_line(image[common], mean[common], settings.trim_sd) for image in scaled]
         # The mean itself must neither shrink nor drift: the lines are made one on average.
         level = np.exp(np.mean([np.log(slope) for slope, _ in fits]))
@@ -82,15 +82,19 @@ def harmonise(
                 "slope": records[n]["slope"] * a,
                 "intercept": records[n]["intercept"] * a + b,
             }
-        mean = np.mean(scaled, axis=0, dtype=np.float64).astype(np.float32)
+        mean = _mean(scaled)
         ratios = [_smooth_ratio(image, mean, common, voxel_size_mm, settings) for image in scaled]
         middle = np.mean(ratios, axis=0)
         scaled = [(image / np.exp(r - middle)).astype(np.float32) for image, r in zip(scaled, ratios, strict=True)]
-    last = _white_level(np.mean(scaled, axis=0), common, white, settings)
+    last = _white_level(_mean(scaled), common, white, settings)
     scaled = [(image / last).astype(np.float32) for image in scaled]
     for record in records:
         record["then_divided_by"] = last
     return scaled, _temporal_noise(scaled, common), records
+
+
+def _mean(images: Sequence[FloatImage]) -> FloatImage:
+    return np.asarray(np.mean(images, axis=0, dtype=np.float64), dtype=np.float32)
 
 
 def _white_level(image: FloatImage, mask: BoolImage, white: FloatImage, settings: AlignSettings) -> float:

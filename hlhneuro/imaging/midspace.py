@@ -18,8 +18,9 @@ def largest_group(count: int, links: Mapping[tuple[int, int], AffineTransform]) 
     groups: list[set[int]] = [{n} for n in range(count)]
     for i, j in links:
         joined = [group for group in groups if group & {i, j}]
-        groups = [group for group in groups if not group & {i, j}] + [set().union(*joined)]
-    return sorted(max(groups, key=lambda group: (len(group), -min(group))))
+        groups = [*(group for group in groups if not group & {i, j}), {n for group in joined for n in group}]
+    largest: set[int] = min(groups, key=lambda group: (-len(group), min(group)))
+    return sorted(largest)
 
 
 def reconcile(members: list[int], links: Mapping[tuple[int, int], AffineTransform]) -> dict[int, AffineTransform]:

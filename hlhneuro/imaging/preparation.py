@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +13,20 @@ from numpy.typing import NDArray
 from hlhneuro.errors import InputError
 from hlhneuro.imaging.bias import correct_bias
 from hlhneuro.imaging.brain import agree, close, dilate, is_extracted, largest_piece, rough_brain, signed_distance_mm
-from hlhneuro.imaging.registration import Match, compare, register_rigid, starting_transform, working_image
+from hlhneuro.imaging.matching import judge, match_brains
+from hlhneuro.imaging.registration import working_image
 from hlhneuro.imaging.resampling import coverage, resample
-from hlhneuro.imaging.series import PreparedSession, RegistrationQuality
+from hlhneuro.imaging.series import PreparedSession
+from hlhneuro.imaging.template import match_template
 from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid, Volume
 from hlhneuro.settings import PrepareSettings
 
-__all__ = ["brain_on", "judge", "prepare", "spread_over"]
+__all__ = ["brain_on", "prepare", "spread_over"]
 
 BoolImage = NDArray[np.bool_]
-S, T = TypeVar("S"), TypeVar("T")
-
-
-class Limits(Protocol):
-    """The settings by which a registration is judged."""
-
-    @property
-    def lowest_similarity(self) -> float: ...
-    @property
-    def lowest_overlap(self) -> float: ...
-    @property
-    def largest_inverse_gap_mm(self) -> float: ...
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -73,42 +65,41 @@ def prepare(
         If no contrast of the session can be used.
     """
     problems = [f"{label} {name}: {note}" for name, volume in volumes.items() for note in volume.notes]
-    weighted = [name for name in sorted(volumes) if name not in settings.quantitative]
-    drafts: dict[str, _Draft] = {}
-    for name, draft in zip(
-        weighted, spread_over(lambda n: _draft(volumes[n], settings), weighted, workers), strict=True
-    ):
-        if isinstance(draft, str):
-            problems.append(f"{label} {name}: {draft}; the image was left out")
-        else:
-            drafts[name] = draft
+    weighted = sorted(name for name in volumes if name not in settings.quantitative)
+    found = spread_over(lambda n: _draft(volumes[n], settings), weighted, workers)
+    drafts = {name: draft for name, draft in zip(weighted, found, strict=True) if draft is not None}
     if not drafts:
         raise InputError(
             f"session {label} has no image in which a brain was found",
-            found="; ".join(problems) or "no weighted image",
+            found=", ".join(sorted(volumes)) or "no image",
             remedy="give a FLAIR, T2w or T1w image of the whole brain",
         )
     reference = next((name for name in settings.reference_order if name in drafts), sorted(drafts)[0])
+    others = [name for name in sorted(volumes) if name not in drafts]
+    late = spread_over(lambda n: _draft_by(volumes[n], drafts[reference], settings), others, workers)
+    voters = sorted(drafts)
+    drafts |= dict(zip(others, late, strict=True))
     to_reference = {reference: AffineTransform.identity()}
     quality = []
-    for name in [*drafts, *(n for n in sorted(volumes) if n in settings.quantitative)]:
+    for name in sorted(drafts):
         if name == reference:
             continue
-        if name not in drafts:
-            drafts[name] = _draft_map(volumes[name], drafts[reference])
-        match = _match(drafts[reference], drafts[name], settings)
+        fixed, moving = drafts[reference], drafts[name]
+        match = match_brains(fixed.work, moving.work, fixed.brain, moving.brain, settings)
         verdict = judge(match, f"{label} {name}", f"{label} {reference}", settings)
         quality.append(verdict)
         if verdict.accepted:
             to_reference[name] = match.transform
         else:
             problems.append(
-                f"{verdict.moving} could not be aligned to {verdict.fixed}: {verdict.reason}; it was left out"
+                f"{verdict.moving} could not be aligned to {verdict.fixed}: {verdict.reason}; the image was left out"
             )
             del drafts[name]
+    voters = [name for name in voters if name in drafts]
     work_grid = drafts[reference].work.grid
-    voters = [n for n in drafts if n not in settings.quantitative]
     brain = _joint_brain({n: drafts[n] for n in voters}, to_reference, work_grid)
+    if not all(drafts[n].extracted for n in voters):
+        brain = _within_template(drafts[reference].work, brain, settings)
     names = [reference, *sorted(n for n in drafts if n != reference)]
     masks = spread_over(lambda n: brain_on(brain, work_grid, drafts[n].volume.grid, to_reference[n]), names, workers)
     return PreparedSession(
@@ -139,68 +130,53 @@ def brain_on(brain: BoolImage, grid: Grid, target: Grid, transform: AffineTransf
     return carried
 
 
-def judge(match: Match, moving: str, fixed: str, limits: Limits) -> RegistrationQuality:
-    """Say whether a registration can be relied on, and why."""
-    reasons = []
-    if match.similarity < limits.lowest_similarity:
-        reasons.append(f"the images share too little (mutual information {match.similarity:.3f})")
-    if match.overlap < limits.lowest_overlap:
-        reasons.append(f"the brains do not overlap (Dice {match.overlap:.2f})")
-    if match.inverse_consistency_mm > limits.largest_inverse_gap_mm:
-        reasons.append(f"both directions differ by {match.inverse_consistency_mm:.1f} mm")
-    said = "; ".join(reasons) or (
-        f"mutual information {match.similarity:.3f}, brain Dice {match.overlap:.2f}, "
-        f"both directions agree to {match.inverse_consistency_mm:.2f} mm"
-    )
-    return RegistrationQuality(
-        moving, fixed, match.similarity, match.overlap, match.inverse_consistency_mm, not reasons, said
-    )
-
-
-def _draft(volume: Volume, settings: PrepareSettings) -> _Draft | str:
-    """Return the bias-corrected image with its brain, or why there is none."""
-    work = working_image(volume, settings.working_voxel_mm)
-    brain = rough_brain(work, settings)
-    extracted = is_extracted(volume, settings)
-    if extracted:
-        brain = _nonzero(work, settings)
+def _draft(volume: Volume, settings: PrepareSettings) -> _Draft | None:
+    """Return the bias-corrected image with its brain, or nothing where no piece of tissue has the size of a brain."""
     edge = settings.working_voxel_mm
-    generous = brain_on(
-        dilate(brain, settings.working_voxel_mm, edge), work.grid, volume.grid, AffineTransform.identity()
-    )
-    if _brain_ml(brain, work) < settings.smallest_brain_ml:
-        return f"no brain was found (the largest piece of tissue has {_brain_ml(brain, work):.0f} ml)"
+    work = working_image(volume, edge)
+    extracted = is_extracted(volume, settings)
+    brain = _kept(volume, work, settings) if extracted else rough_brain(work, settings)
+    if not settings.smallest_brain_ml <= _brain_ml(brain, work) <= settings.largest_brain_ml:
+        return None
+    generous = brain_on(dilate(brain, edge, edge), work.grid, volume.grid, AffineTransform.identity())
     corrected = correct_bias(volume, generous & (volume.data > 0), settings)
-    work = working_image(corrected, settings.working_voxel_mm)
-    brain = _nonzero(work, settings) if extracted else rough_brain(work, settings)
-    volume_ml = _brain_ml(brain, work)
-    if not settings.smallest_brain_ml <= volume_ml <= settings.largest_brain_ml:
-        return f"what was found has {volume_ml:.0f} ml, which no brain has"
+    work = working_image(corrected, edge)
+    if not extracted:
+        brain = rough_brain(work, settings)
     return _Draft(corrected, work, brain, extracted)
 
 
-def _draft_map(volume: Volume, reference: _Draft) -> _Draft:
-    """Return a quantitative map as it is; its brain is the reference's, by the scanner's coordinates."""
-    work = working_image(volume, reference.work.grid.voxel_size_mm[0])
-    brain = brain_on(reference.brain, reference.work.grid, work.grid, AffineTransform.identity()) & (work.data != 0)
+def _draft_by(volume: Volume, reference: _Draft, settings: PrepareSettings) -> _Draft:
+    """Return an image with the reference's brain, which lies there by the scanner's coordinates.
+
+    For maps with units, which stay as they are, and for images on which the brain could not be told from the scalp.
+    """
+    identity = AffineTransform.identity()
+    if volume.contrast not in settings.quantitative:
+        native = brain_on(reference.brain, reference.work.grid, volume.grid, identity) & (volume.data > 0)
+        volume = correct_bias(volume, native, settings) if native.any() else volume
+    work = working_image(volume, settings.working_voxel_mm)
+    brain = brain_on(reference.brain, reference.work.grid, work.grid, identity) & (work.data != 0)
     return _Draft(volume, work, brain, reference.extracted)
 
 
-def _nonzero(work: Volume, settings: PrepareSettings) -> BoolImage:
-    return close(largest_piece(work.data != 0), settings.brain_closing_mm, settings.working_voxel_mm)
+def _kept(volume: Volume, work: Volume, settings: PrepareSettings) -> BoolImage:
+    """Return what is not zero in an extracted brain, closed."""
+    kept = resample(volume.data != 0, volume.grid, work.grid, AffineTransform.identity(), "linear") > 0.5
+    return close(largest_piece(np.asarray(kept)), settings.brain_closing_mm, settings.working_voxel_mm)
+
+
+def _within_template(work: Volume, brain: BoolImage, settings: PrepareSettings) -> BoolImage:
+    """Cut off what lies far outside the template's brain: neck, orbits, nose."""
+    match = match_template(work, brain, settings.registration_margin_mm)
+    if match.overlap < settings.lowest_overlap:
+        return brain
+    near = dilate(match.brain, settings.template_reach_mm, settings.working_voxel_mm)
+    return largest_piece(brain & near)
 
 
 def _brain_ml(brain: BoolImage, work: Volume) -> float:
     return float(np.count_nonzero(brain)) * work.grid.voxel_volume_ml
-
-
-def _match(fixed: _Draft, moving: _Draft, settings: PrepareSettings) -> Match:
-    edge = settings.working_voxel_mm
-    wide = [dilate(draft.brain, settings.registration_margin_mm, edge) for draft in (fixed, moving)]
-    start = starting_transform(fixed.work.grid, fixed.brain, moving.work.grid, moving.brain)
-    found = register_rigid(fixed.work, moving.work, wide[0], wide[1], start=start)
-    similarity, overlap = compare(fixed.work, moving.work, fixed.brain, moving.brain, found.transform)
-    return replace(found, similarity=similarity, overlap=overlap)
 
 
 def _joint_brain(drafts: Mapping[str, _Draft], to_reference: Mapping[str, AffineTransform], grid: Grid) -> BoolImage:

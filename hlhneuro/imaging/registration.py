@@ -9,13 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import SimpleITK as sitk  # noqa: N813
 from numpy.typing import NDArray
 from picsl_greedy import Greedy3D
 
-from hlhneuro.imaging._engine import one_thread
+from hlhneuro.imaging._engine import one_thread, sitk
 from hlhneuro.imaging.resampling import coverage, resample
 from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, mean_rigid
 from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
@@ -28,7 +28,6 @@ __all__ = [
     "register_affine",
     "register_deformable",
     "register_rigid",
-    "starting_transform",
     "to_sitk",
     "working_image",
 ]
@@ -183,21 +182,6 @@ def register_deformable(
     return DisplacementTransform(field, fixed.grid, start.inverse())
 
 
-def starting_transform(
-    fixed: Grid, fixed_mask: BoolImage, moving: Grid, moving_mask: BoolImage, closest_overlap: float = 0.5
-) -> AffineTransform:
-    """Return where to begin: the scanner's own coordinates if the masks overlap there, else centre on centre."""
-    identity = AffineTransform.identity()
-    carried = resample(moving_mask, moving, fixed, identity, "linear") > 0.5
-    if 2 * (carried & fixed_mask).sum() > closest_overlap * (carried.sum() + fixed_mask.sum()):
-        return identity
-    centres = [
-        AffineTransform(g.affine).map(np.argwhere(m).mean(axis=0))
-        for g, m in ((fixed, fixed_mask), (moving, moving_mask))
-    ]
-    return AffineTransform.translation(centres[0] - centres[1])
-
-
 def _linear(
     fixed: Volume, moving: Volume, fixed_mask: BoolImage, freedom: int, start: AffineTransform, iterations: str
 ) -> AffineTransform:
@@ -214,7 +198,7 @@ def _linear(
     return AffineTransform(np.asarray(found, dtype=np.float64)).inverse().after(start)
 
 
-def _run(command: str, result: str, **inputs: object) -> object:
+def _run(command: str, result: str, **inputs: object) -> Any:
     engine, log = Greedy3D(), io.StringIO()
     with _ENGINE, _quiet(), one_thread():
         engine.execute(command, out=log, err=log, **inputs, **{result: None})
@@ -235,7 +219,7 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
-def to_sitk(data: NDArray[np.generic], grid: Grid) -> sitk.Image:
+def to_sitk(data: NDArray[np.generic], grid: Grid) -> Any:
     """Return a SimpleITK image (LPS) of data on a RAS+ grid with orthogonal axes."""
     values = data.astype(np.uint8) if data.dtype == bool else data.astype(np.float32)
     image = sitk.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))

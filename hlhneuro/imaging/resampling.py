@@ -46,22 +46,27 @@ def resample(
         Where a target voxel is much longer than the source's, the source is smoothed along that axis first, to the
         resolution of the target.
     """
-    order = 3 if kind == "cubic" else 1
+    order: Literal[1, 3] = 3 if kind == "cubic" else 1
     smooth = _antialiased(np.asarray(data, dtype=np.float32), source, target, transform)
     low, high = float(smooth.min()), float(smooth.max())
     knots = ndi.spline_filter(smooth, order=3, output=np.float32, mode="mirror") if order == 3 else smooth
     out = np.zeros(target.shape, dtype=np.float32)
     for part, index in _slabs(source, target, transform):
+        values = out[part]  # a view: filled in place
         if isinstance(index, AffineTransform):
-            shape = (part.stop - part.start, *target.shape[1:])
-            values = ndi.affine_transform(
-                knots, index.matrix, output_shape=shape, order=order, mode="mirror", prefilter=False, output=np.float32
+            ndi.affine_transform(
+                knots,
+                index.matrix,
+                output_shape=values.shape,
+                output=values,
+                order=order,
+                mode="mirror",
+                prefilter=False,
             )
         else:
-            values = ndi.map_coordinates(knots, index, order=order, mode="mirror", prefilter=False, output=np.float32)
+            ndi.map_coordinates(knots, index, output=values, order=order, mode="mirror", prefilter=False)
         np.clip(values, low, high, out=values)
         values[~_inside(index, values.shape, source)] = 0
-        out[part] = values
     return out
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import nibabel as nib
 import numpy as np
@@ -225,7 +225,7 @@ def save_transform(transform: Transform, stem: str | Path) -> tuple[Path, ...]:
         raise TypeError(f"cannot save a {type(transform).__name__}")
     save_itk(transform.affine, text)
     field = transform.displacement_mm * np.array([-1, -1, 1], dtype=np.float32)
-    image = nib.Nifti1Image(field[:, :, :, None, :], transform.grid.affine)
+    image: Any = nib.Nifti1Image(field[:, :, :, None, :], transform.grid.affine)  # type: ignore[no-untyped-call]
     image.header.set_intent("vector")
     image.header.set_xyzt_units("mm")
     warp = Path(f"{stem}.nii.gz")
@@ -245,7 +245,7 @@ def load_transform(stem: str | Path) -> Transform:
     if not warp.exists():
         return affine
     try:
-        image = nib.load(warp)
+        image: Any = nib.load(warp)
         field = np.asarray(image.dataobj, dtype=np.float32)
     except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError) as error:
         raise InputError(f"cannot be read: {error}", path=warp, remedy="run the alignment again") from error

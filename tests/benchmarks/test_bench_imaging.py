@@ -1,0 +1,88 @@
+"""How well and how fast images are aligned: `pytest -m benchmark tests/benchmarks/test_bench_imaging.py -s`."""
+
+from __future__ import annotations
+
+import resource
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from hlhneuro.imaging import AffineTransform, Grid, align, load_itk, load_volume, prepare, resample_mask
+from hlhneuro.imaging.brain import dilate, rough_brain
+from hlhneuro.imaging.registration import register_rigid, working_image
+from hlhneuro.imaging.resampling import resample
+from hlhneuro.imaging.volumes import Volume
+from hlhneuro.settings import AlignSettings, PrepareSettings
+from tests.imaging.conftest import rigid
+
+SHARED = Path(__file__).parents[2].parent / "shared/data/ms_longitudinal"
+NAMES = {"FLAIR": "FLAIR", "T1w": "T1W", "T2w": "T2W"}
+
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.realdata,
+    pytest.mark.skipif(not SHARED.exists(), reason="the Ljubljana longitudinal scans are not part of the project"),
+]
+
+
+def load(patient: str, study: int) -> dict[str, Volume]:
+    files = {c: SHARED / f"patient{patient}/raw/study{study}_{name}.nii.gz" for c, name in NAMES.items()}
+    return {c: load_volume(path, c) for c, path in files.items() if path.exists() and path.stat().st_size}
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.mark.parametrize("patient", ["01", "03"])
+def test_two_sessions_from_files_to_series(patient):
+    begun = time.perf_counter()
+    sessions = [prepare(f"0{n}", load(patient, n), PrepareSettings(), workers=2) for n in (1, 2)]
+    prepared = time.perf_counter()
+    series = align(sessions, AlignSettings(), workers=2)
+    ended = time.perf_counter()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"\npatient{patient}: prepare {prepared - begun:.0f} s, align {ended - prepared:.0f} s, peak {peak:.2f} GB")
+    for quality in (*sessions[0].quality, *sessions[1].quality, *series.quality):
+        print(f"  {quality.moving} to {quality.fixed}: {quality.reason}")
+    folder = SHARED / f"patient{patient}/coregistered"
+    image = nib.load(folder / "brainmask.nii.gz")
+    truth, grid = np.asarray(image.dataobj) > 0, Grid(image.shape, image.affine)
+    to_raw = [load_itk(folder / f"study{n}_FLAIR_to_common_space.txt") for n in (1, 2)]
+    for n, (session, carried) in enumerate(zip(series.sessions, to_raw, strict=True), 1):
+        native = session.native_grids["FLAIR"]
+        mine = resample_mask(session.brain_mask, series.grid, native, session.to_subject["FLAIR"])
+        theirs = resample_mask(truth, grid, native, carried.inverse())
+        print(f"  brain mask of study {n}: Dice {dice(mine, theirs):.3f}")
+    first, second = (session.to_subject["FLAIR"] for session in series.sessions)
+    points = AffineTransform(series.grid.affine).map(np.argwhere(series.brain_mask)[::50])
+    gap = second.inverse().map(points) - to_raw[1].map(to_raw[0].inverse().map(first.inverse().map(points)))
+    gap_mm = np.linalg.norm(gap, axis=1)
+    print(f"  FLAIR 1 to 2 against the data set: mean {gap_mm.mean():.2f} mm, largest {gap_mm.max():.2f} mm")
+    assert len(series.sessions) == 2
+
+
+def test_known_motion_of_a_real_scan():
+    """A thick-slice FLAIR turned and shifted by known amounts, on its own slices again, with its own noise twice."""
+    volume = load("01", 1)["FLAIR"]
+    settings = PrepareSettings()
+    noise = 0.03 * float(np.percentile(volume.data, 95))
+    rng = np.random.default_rng(0)
+    errors, gaps = [], []
+    for _ in range(6):
+        motion = rigid(tuple(rng.uniform(-6, 6, 3)), tuple(rng.uniform(-6, 6, 3)))
+        moved = resample(volume.data, volume.grid, volume.grid, motion.inverse(), "cubic")
+        noisy = (moved + rng.normal(0, noise, moved.shape)).astype(np.float32)
+        images = [working_image(volume, 2.0), working_image(Volume(noisy, volume.affine, "FLAIR"), 2.0)]
+        brains = [rough_brain(image, settings) for image in images]
+        wide = [dilate(brain, settings.registration_margin_mm, 2.0) for brain in brains]
+        match = register_rigid(images[0], images[1], wide[0], wide[1])
+        points = AffineTransform(images[0].affine).map(np.argwhere(brains[0])[::100])
+        errors.append(np.linalg.norm(match.transform.map(motion.map(points)) - points, axis=1).mean())
+        gaps.append(match.inverse_consistency_mm)
+    print(f"\nknown motion: mean error {np.mean(errors):.3f} mm, largest {np.max(errors):.3f} mm")
+    print(f"  inverse consistency: mean {np.mean(gaps):.3f} mm")
+    assert np.max(errors) < 0.5
