@@ -56,7 +56,9 @@ class PrepareSettings:
         2.0, "expert-set: half of a clinical slice; masks and registration work on it", "mm"
     )
     brain_threshold: float = tuned(0.85, "expert-set: part of Otsu's threshold; dark cortex stays in")
-    brain_opening_mm: float = tuned(8.0, "measured on one patient: 8 mm was best or next to it for FLAIR, T1w and T2w", "mm")
+    brain_opening_mm: float = tuned(
+        8.0, "measured on one patient: 8 mm was best or next to it for FLAIR, T1w and T2w", "mm"
+    )
     brain_closing_mm: float = tuned(6.0, "expert-set: wider than a sulcus", "mm")
     template_reach_mm: float = tuned(6.0, "expert-set: how far a brain may lie outside the affine template's", "mm")
     extracted_zero_fraction: float = tuned(0.3, "expert-set: a head in air is noise, not zero")
@@ -66,7 +68,9 @@ class PrepareSettings:
         "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
         "mm",
     )
-    lowest_similarity: float = tuned(1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036")
+    lowest_similarity: float = tuned(
+        1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036"
+    )
     smallest_brain_ml: float = tuned(200.0, "expert-set: below a newborn's brain", "ml")
     largest_brain_ml: float = tuned(2500.0, "expert-set: above any brain with its fluid", "ml")
     lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two contrasts that miss each other")
@@ -88,7 +92,9 @@ class AlignSettings:
         "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
         "mm",
     )
-    lowest_similarity: float = tuned(1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036")
+    lowest_similarity: float = tuned(
+        1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036"
+    )
     lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two sessions that miss each other")
     largest_inverse_gap_mm: float = tuned(1.5, "expert-set: beyond it the two directions found different places", "mm")
     deformable_iterations: str = tuned("50x30", "expert-set: at 8 and 4 mm; the template is a guide, not an atlas")
@@ -171,7 +177,9 @@ class SpectraSettings:
     fit_high_ppm: float = tuned(4.2, "expert-set: below residual water, above the upper creatine line", "ppm")
     longest_start_shift_ppm: float = tuned(0.2, "expert-set: field drift and water reference errors", "ppm")
     shift_sd_ppm: float = tuned(
-        0.002, "expert-set: half of LCModel's 0.004; chosen after seeing datasets 1-7 of the 2016 fitting challenge", "ppm"
+        0.002,
+        "expert-set: half of LCModel's 0.004; chosen after seeing datasets 1-7 of the 2016 fitting challenge",
+        "ppm",
     )
     lorentz_sd_hz: float = tuned(
         0.3, "expert-set; chosen after seeing datasets 1-7 of the 2016 fitting challenge, before it was 0.6", "Hz"
