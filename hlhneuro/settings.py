@@ -104,6 +104,7 @@ class AlignSettings:
     trim_sd: float = tuned(2.5, "expert-set: about one normal voxel in a hundred is beyond it")
     normalisation_rounds: int = tuned(3, "expert-set: a line and a field that wait for each other settle in three")
     ratio_sigma_mm: float = tuned(20.0, "expert-set: wider than lesions, narrower than a receive field", "mm")
+    fit_spacing_mm: float = tuned(2.0, "expert-set: a voxel every 2 mm leaves a hundred thousand to fit to", "mm")
     ratio_block_mm: float = tuned(4.0, "expert-set: a fifth of the width of the field filter", "mm")
     ratio_floor: float = tuned(0.1, "expert-set: part of white matter; below it a ratio is noise")
 

@@ -209,7 +209,9 @@ def _subject_grid(placed: Sequence[_Placed], settings: AlignSettings) -> tuple[G
         here = resample(mask, volume.grid, coarse, p.of(name).inverse(), "linear") > 0.5
         votes.append(signed_distance_mm(here, settings.working_voxel_mm))
     mean = np.median(votes, axis=0).astype(np.float32)
-    grid = isotropic_grid(coarse, settings.voxel_size_mm, mean > 0, settings.margin_mm)
+    # A grid finer than anything that was acquired would add voxels and no knowledge.
+    finest = min(min(v.grid.voxel_size_mm) for p in placed for v in p.session.volumes.values())
+    grid = isotropic_grid(coarse, max(settings.voxel_size_mm, round(finest, 2)), mean > 0, settings.margin_mm)
     distance = resample(mean, coarse, grid, AffineTransform.identity(), "linear")
     outside = ~coverage(coarse, grid, AffineTransform.identity())
     distance[outside] = -settings.margin_mm

@@ -69,23 +69,35 @@ def harmonise(
         records.append({"divided_by": scale, "slope": 1.0, "intercept": 0.0})
     if not enough:
         return scaled, [spatial_noise(image, mask) for image, mask in zip(scaled, masks, strict=True)], records
+    # Lines and fields are found on every few voxels, and what they come to is put on the whole image at the end: the
+    # image times a smooth field, plus another.
+    step = max(1, round(settings.fit_spacing_mm / voxel_size_mm))
+    every = (slice(None, None, step),) * 3
+    few, here = [np.ascontiguousarray(image[every]) for image in scaled], common[every]
+    lattice = _Lattice(here.shape, max(1, round(settings.ratio_block_mm / (voxel_size_mm * step))))
+    times = [np.ones(lattice.blocks) for _ in scaled]
+    plus = [np.zeros(lattice.blocks) for _ in scaled]
     for _ in range(settings.normalisation_rounds):
-        mean = _mean(scaled)
-        fits = [_line(image[common], mean[common], settings.trim_sd) for image in scaled]
+        mean = _mean(few)
+        fits = [_line(image[here], mean[here], settings.trim_sd) for image in few]
         # The mean itself must neither shrink nor drift: the lines are made one on average.
         level = np.exp(np.mean([np.log(slope) for slope, _ in fits]))
         shift = float(np.mean([intercept for _, intercept in fits]))
-        for n, (slope, intercept) in enumerate(fits):
-            a, b = slope / level, intercept - shift
-            scaled[n] = (scaled[n] * a + b).astype(np.float32)
+        lines = [(slope / level, intercept - shift) for slope, intercept in fits]
+        few = [(image * a + b).astype(np.float32) for image, (a, b) in zip(few, lines, strict=True)]
+        mean = _mean(few)
+        ratios = [_smooth_ratio(image, mean, here, voxel_size_mm * step, lattice, settings) for image in few]
+        middle = np.mean(ratios, axis=0)
+        for n, (a, b) in enumerate(lines):
+            field = np.exp(ratios[n] - middle)
+            few[n] = (few[n] / lattice.spread(field, here.shape, 1)).astype(np.float32)
+            times[n], plus[n] = times[n] * a / field, (plus[n] * a + b) / field
             records[n] = records[n] | {
                 "slope": records[n]["slope"] * a,
                 "intercept": records[n]["intercept"] * a + b,
             }
-        mean = _mean(scaled)
-        ratios = [_smooth_ratio(image, mean, common, voxel_size_mm, settings) for image in scaled]
-        middle = np.mean(ratios, axis=0)
-        scaled = [(image / np.exp(r - middle)).astype(np.float32) for image, r in zip(scaled, ratios, strict=True)]
+    for n, image in enumerate(scaled):
+        scaled[n] = image * lattice.spread(times[n], image.shape, step) + lattice.spread(plus[n], image.shape, step)
     last = _white_level(_mean(scaled), common, white, settings)
     scaled = [(image / last).astype(np.float32) for image in scaled]
     for record in records:
@@ -117,37 +129,64 @@ def _line(x: FloatImage, y: FloatImage, trim_sd: float) -> tuple[float, float]:
     return slope, intercept
 
 
+class _Lattice:
+    """Blocks of voxels: smooth fields are held with one value a block, and spread over voxels when needed.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the image that the blocks part.
+    step : int
+        Voxels along the edge of a block.
+    """
+
+    def __init__(self, shape: tuple[int, ...], step: int) -> None:
+        self.step = step
+        self.blocks = tuple(-(-n // step) for n in shape)
+
+    def sum(self, image: FloatImage) -> FloatImage:
+        """Return the sum over each block."""
+        blocks = np.pad(image, [(0, -n % self.step) for n in image.shape])
+        x, y, z = self.blocks
+        summed: FloatImage = blocks.reshape(x, self.step, y, self.step, z, self.step).sum(axis=(1, 3, 5))
+        return summed
+
+    def spread(self, field: NDArray[np.floating], shape: tuple[int, ...], finer: int) -> FloatImage:
+        """Return the values between the centres of blocks, linearly, on an image `finer` times as fine; flat beyond."""
+        out = np.asarray(field, dtype=np.float32)
+        for axis, n in enumerate(shape):
+            at = np.clip((np.arange(n) / finer + 0.5) / self.step - 0.5, 0, self.blocks[axis] - 1)
+            low = np.minimum(at.astype(int), max(self.blocks[axis] - 2, 0))
+            weights = np.zeros((n, self.blocks[axis]), dtype=np.float32)
+            weights[np.arange(n), low] += (1 - (at - low)).astype(np.float32)
+            weights[np.arange(n), np.minimum(low + 1, self.blocks[axis] - 1)] += (at - low).astype(np.float32)
+            out = np.moveaxis(np.tensordot(weights, out, axes=(1, axis)), 0, axis)
+        return np.ascontiguousarray(out)
+
+
 def _smooth_ratio(
-    image: FloatImage, mean: FloatImage, mask: BoolImage, voxel_size_mm: float, settings: AlignSettings
-) -> FloatImage:
-    """Return the smooth part of log(image / mean) over unchanged tissue."""
+    image: FloatImage,
+    mean: FloatImage,
+    mask: BoolImage,
+    voxel_size_mm: float,
+    lattice: _Lattice,
+    settings: AlignSettings,
+) -> NDArray[np.float64]:
+    """Return the smooth part of log(image / mean) over unchanged tissue, one value a block."""
     usable = mask & (mean > settings.ratio_floor) & (image > settings.ratio_floor)
     if not usable.any():
-        return np.zeros_like(image)
+        return np.zeros(lattice.blocks)
     ratio = np.zeros_like(image)
     ratio[usable] = np.log(image[usable] / mean[usable])
     values = ratio[usable]
     keep = np.abs(values - np.median(values)) <= settings.trim_sd * _spread(values)
     weight = np.zeros_like(image)
     weight[usable] = keep
-    # Coarse blocks first: the field is smooth, and a wide filter at full resolution is slow.
-    step = max(1, round(settings.ratio_block_mm / voxel_size_mm))
-    sigma = settings.ratio_sigma_mm / (voxel_size_mm * step)
-    top = ndi.gaussian_filter(_block_sum(ratio * weight, step), sigma, mode="constant")
-    below = ndi.gaussian_filter(_block_sum(weight, step), sigma, mode="constant")
-    coarse = top / np.maximum(below, 1e-3 * float(below.max()))
-    index = [(np.arange(n) + 0.5) / step - 0.5 for n in image.shape]
-    grid = np.stack(np.meshgrid(*index, indexing="ij"))
-    field: FloatImage = ndi.map_coordinates(coarse, grid, order=1, mode="nearest", output=np.float32)
+    sigma = settings.ratio_sigma_mm / (voxel_size_mm * lattice.step)
+    top = ndi.gaussian_filter(lattice.sum(ratio * weight).astype(np.float64), sigma, mode="constant")
+    below = ndi.gaussian_filter(lattice.sum(weight).astype(np.float64), sigma, mode="constant")
+    field: NDArray[np.float64] = top / np.maximum(below, 1e-3 * float(below.max()))
     return field
-
-
-def _block_sum(image: FloatImage, step: int) -> FloatImage:
-    pad = [(0, -n % step) for n in image.shape]
-    blocks = np.pad(image, pad)
-    x, y, z = (n // step for n in blocks.shape)
-    summed: FloatImage = blocks.reshape(x, step, y, step, z, step).sum(axis=(1, 3, 5))
-    return summed
 
 
 def _temporal_noise(images: Sequence[FloatImage], mask: BoolImage) -> list[float]:

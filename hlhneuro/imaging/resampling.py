@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -67,6 +67,24 @@ def resample(
             ndi.map_coordinates(knots, index, output=values, order=order, mode="mirror", prefilter=False)
         np.clip(values, low, high, out=values)
         values[~_inside(index, values.shape, source)] = 0
+    return out
+
+
+def resample_alike(
+    images: Sequence[NDArray[np.generic]], source: Grid, target: Grid, transform: Transform
+) -> list[FloatImage]:
+    """Resample several probability maps that lie on the same grid, linearly: where they go is worked out once."""
+    smooth = [_antialiased(np.asarray(data, dtype=np.float32), source, target, transform) for data in images]
+    out = [np.zeros(target.shape, dtype=np.float32) for _ in images]
+    for part, found in _slabs(source, target, transform):
+        index = found
+        if isinstance(index, AffineTransform):
+            corners = np.meshgrid(*(np.arange(n) for n in out[0][part].shape), indexing="ij")
+            index = np.moveaxis(index.map(np.stack(corners, axis=-1)), -1, 0)
+        outside = ~_inside(index, out[0][part].shape, source)
+        for values, data in zip(out, smooth, strict=True):
+            ndi.map_coordinates(data, index, output=values[part], order=1, mode="mirror")
+            values[part][outside] = 0
     return out
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.imaging.brain import dilate
 from hlhneuro.imaging.registration import mutual_information, register_affine
-from hlhneuro.imaging.resampling import resample
+from hlhneuro.imaging.resampling import resample, resample_alike
 from hlhneuro.imaging.transforms import AffineTransform, Transform
 from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
 
@@ -86,10 +86,10 @@ def template_maps(grid: Grid, to_template: Transform, voxel_size_mm: int = 2) ->
 
     ``csf`` is what is left of the brain mask beside grey and white matter.
     """
-    found = {}
-    for name in ("gm", "wm", "brain"):
-        source = _map(name, voxel_size_mm)
-        found[name] = np.clip(resample(source.data, source.grid, grid, to_template, "linear"), 0, 1)
+    names = ("gm", "wm", "brain")
+    maps = [_map(name, voxel_size_mm) for name in names]
+    carried = resample_alike([m.data for m in maps], maps[0].grid, grid, to_template)
+    found = {name: np.clip(data, 0, 1) for name, data in zip(names, carried, strict=True)}
     # Where grey and white matter together exceed one, both yield.
     excess = np.maximum(found["gm"] + found["wm"], 1)
     found["gm"], found["wm"] = found["gm"] / excess, found["wm"] / excess
