@@ -119,7 +119,8 @@ def run(
         return RunOutcome(tuple(planned), out)
     write_dataset_description(out, hlhneuro.__version__, study.root)
     concurrent = min(jobs, len(subjects))
-    tasks = [SubjectRun(study, s, out, settings, max(1, jobs // concurrent), reports_only) for s in subjects]
+    # A subject may use as many workers as there are processors, so that none idles while the last subject is worked on.
+    tasks = [SubjectRun(study, subject, out, settings, jobs, reports_only) for subject in subjects]
     statuses = tuple(_run_all(tasks, concurrent, keep_going, on_status))
     write_status(out)
     return RunOutcome(statuses, out)

@@ -11,9 +11,10 @@ from threadpoolctl import threadpool_limits
 import hlhneuro
 from hlhneuro.answers import Finding
 from hlhneuro.errors import InputError, StudyError
-from hlhneuro.imaging import AlignedSeries, PreparedSession, Volume, align, load_volume, prepare
+from hlhneuro.imaging import AlignedSeries, align
 from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change, segment_lesions
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
+from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.store_images import ImageStore
 from hlhneuro.pipeline.task import SubjectRun
@@ -28,7 +29,7 @@ from hlhneuro.report import (
 )
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import SpectrumResult, assess_spectra
-from hlhneuro.study import Session, Study, open_study, write_json, write_table
+from hlhneuro.study import Study, open_study, write_json, write_table
 
 __all__ = ["load_subject", "run_subject"]
 
@@ -97,7 +98,7 @@ def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
     store = ImageStore(task.out, task.subject.label, provenance)
 
     def compute() -> AlignedSeries:
-        prepared = [p for session in task.subject.sessions if (p := prepare_session(task, ledger, session)) is not None]
+        prepared = prepare_all(task, ledger)
         if not prepared:
             raise InputError("no session has a usable image", remedy="see the reasons given for each file")
         series = align(prepared, task.settings.align, workers=task.workers)
@@ -108,27 +109,6 @@ def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
     return ledger.stage(
         "align", provenance.fingerprint(), compute=compute, keep=store.keep_aligned, recall=store.recall_aligned
     )
-
-
-def prepare_session(task: SubjectRun, ledger: Ledger, session: Session) -> PreparedSession | None:
-    """Read and prepare the images of one session; a file that cannot be used is left out and said."""
-    volumes: dict[str, Volume] = {}
-    for scan in session.images:
-        volume = ledger.attempt("read", lambda scan=scan: load_volume(scan.path, scan.contrast), session.label)  # type: ignore[misc]
-        if volume is not None:
-            volumes[scan.contrast] = volume
-    if not volumes:
-        if session.images:
-            ledger.note("prepare", "failed", "none of the session's images could be read", session.label)
-        return None
-    prepared = ledger.attempt(
-        "prepare", lambda: prepare(session.label, volumes, task.settings.prepare, workers=task.workers), session.label
-    )
-    if prepared is not None:
-        for problem in prepared.problems:
-            ledger.note("prepare", "failed", problem, session.label)
-        ledger.note("prepare", "done", "", session.label)
-    return prepared
 
 
 def run_lesions(
