@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +28,7 @@ from hlhneuro.imaging import (
 )
 from hlhneuro.lesions import ChangeCode, IntervalChange, LesionChange, LesionSeries, SessionLesions, territory_table
 from hlhneuro.pipeline.ledger import Kept
-from hlhneuro.study import Provenance, derivative_path, write_image, write_table
+from hlhneuro.study import Provenance, derivative_path, write_image, write_json, write_table
 
 __all__ = ["ImageStore"]
 
@@ -96,6 +95,10 @@ class ImageStore:
         stem = name.with_suffix("")
         stem.parent.mkdir(parents=True, exist_ok=True)
         files += save_transform(series.to_template, stem)
+        described = self.provenance.to_dict() | {
+            "Description": "Points of subject space to points of MNI152 (ITK, LPS mm)"
+        }
+        files.append(write_json(stem.with_suffix(".json"), described))
         sessions = []
         for session in series.sessions:
             written, described = self._keep_session(session, series.grid)
@@ -325,11 +328,13 @@ def grid_from_json(found: Mapping[str, Any]) -> Grid:
     return Grid((x, y, z), np.array(found["affine"], dtype=float))
 
 
-def frame_to_json(frame: pd.DataFrame) -> str:
-    """Return a table as text that loses no digit."""
-    return frame.to_json(orient="table", index=False, double_precision=15)
+def frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return a table as plain JSON types, every digit kept (what pandas writes is rounded)."""
+    types = {str(name): str(frame[name].dtype) for name in frame.columns}
+    return {"types": types, "columns": {name: frame[name].tolist() for name in types}}
 
 
-def frame_from_json(text: str) -> pd.DataFrame:
+def frame_from_json(found: Mapping[str, Any]) -> pd.DataFrame:
     """Read back a table."""
-    return pd.read_json(StringIO(text), orient="table", precise_float=True)
+    columns = {name: pd.Series(found["columns"][name], dtype=kind) for name, kind in found["types"].items()}
+    return pd.DataFrame(columns, columns=list(columns))

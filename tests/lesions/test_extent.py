@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -59,7 +61,7 @@ def test_a_higher_level_never_gives_a_larger_mask() -> None:
     border = border_of(seen(6.0, 4)[0], 4)
     masks = [border.mask(level) for level in (0.0, 0.3, 0.5, 0.7, 1.0)]
     assert np.array_equal(masks[0], border.found)
-    for larger, smaller in zip(masks, masks[1:], strict=False):
+    for larger, smaller in itertools.pairwise(masks):
         assert not (smaller & ~larger).any()
 
 

@@ -16,6 +16,7 @@ from hlhneuro.phantom import write_study
 from hlhneuro.pipeline import RunOutcome, run
 from hlhneuro.settings import Settings
 from hlhneuro.study import open_study
+from tests.pipeline.conftest import only_the_main_contrasts
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +55,9 @@ def edit_sidecar(path: Path, **fields: object) -> None:
 def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One patient, three sessions, nearly everything wrong that can be wrong; a second patient is well."""
     study = write_study(tmp_path_factory.mktemp("broken") / "study", subjects=2, sessions=3, seed=5, fast=True)
+    only_the_main_contrasts(study)
+    for visit in ("02", "03"):
+        shutil.rmtree(study / "sub-02" / f"ses-{visit}")
     anat(study, "01", "T1w").unlink()
     truncated = anat(study, "02", "T2w")
     truncated.write_bytes(truncated.read_bytes()[:4000])
@@ -88,7 +92,7 @@ def test_the_other_patient_is_complete(outcome: RunOutcome) -> None:
     [
         ("02", "read", ("T2w.nii.gz", "Remedy")),  # truncated
         ("02", "read", ("T1w.nii.gz", "finite")),  # a volume of NaN
-        ("03", "read", ("FLAIR.nii.gz", "4-D")),
+        ("03", "read", ("FLAIR.nii.gz", "not a 3-D image", "split")),
         ("01", "spectra", ("EchoTime",)),  # no echo time
         ("02", "spectra", ("EchoTime", "30", "seconds")),  # milliseconds
     ],

@@ -1,0 +1,57 @@
+"""What is read back is what was written, to the last bit."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+from pandas.testing import assert_frame_equal
+
+from hlhneuro.imaging import Grid
+from hlhneuro.pipeline.store_images import frame_from_json, frame_to_json, grid_from_json, grid_to_json, split_contrast
+from hlhneuro.pipeline.store_spectra import fit_from_json, fit_to_json
+from hlhneuro.spectroscopy import SpectrumFit
+
+REALS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def through_a_file(content: object) -> object:
+    return json.loads(json.dumps(content, allow_nan=False))
+
+
+@given(st.lists(st.tuples(st.text(max_size=5), REALS, st.integers(-9, 9), st.booleans())))
+def test_a_table_keeps_every_digit(rows: list[tuple[str, float, int, bool]]) -> None:
+    frame = pd.DataFrame(rows, columns=["name", "value", "count", "known"])
+    assert_frame_equal(frame_from_json(through_a_file(frame_to_json(frame))), frame, check_exact=True)
+
+
+@given(st.lists(REALS, min_size=16, max_size=16))
+def test_a_grid_keeps_every_digit(values: list[float]) -> None:
+    grid = Grid((3, 4, 5), np.array(values).reshape(4, 4))
+    back = grid_from_json(through_a_file(grid_to_json(grid)))
+    assert back.shape == grid.shape
+    assert np.array_equal(back.affine, grid.affine)
+
+
+def test_a_fit_keeps_every_digit() -> None:
+    rng = np.random.default_rng(3)
+    curve = rng.standard_normal(9) + 1j * rng.standard_normal(9)
+    table = pd.DataFrame({"metabolite": ["NAA"], "concentration": [np.pi], "detected": [True]})
+    fit = SpectrumFit(
+        ppm=rng.standard_normal(9), data=curve, fit=curve / 3, baseline=curve / 7, components={"NAA": curve / 9},
+        concentrations=table, quality={"snr": 1 / 3, "reasons": ["narrow"]}, record=(("average", {"n": 8}),),
+    )  # fmt: skip
+    back = fit_from_json(through_a_file(fit_to_json(fit)))
+    for name in ("ppm", "data", "fit", "baseline"):
+        assert np.array_equal(getattr(back, name), getattr(fit, name))
+    assert np.array_equal(back.components["NAA"], fit.components["NAA"])
+    assert_frame_equal(back.concentrations, table, check_exact=True)
+    assert (back.quality, back.record) == (fit.quality, fit.record)
+
+
+def test_contrast_names_become_bids_entities() -> None:
+    assert split_contrast("FLAIR") == ({}, "FLAIR")
+    assert split_contrast("ce-gadolinium_T1w") == ({"ce": "gadolinium"}, "T1w")
