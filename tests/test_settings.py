@@ -20,9 +20,7 @@ def test_every_setting_names_its_source_and_unit() -> None:
 
 
 def test_the_default_settings_file_is_what_the_code_says() -> None:
-    assert DEFAULTS.read_text(encoding="utf-8") == settings_as_toml(), (
-        "write it again with `make settings`"
-    )
+    assert DEFAULTS.read_text(encoding="utf-8") == settings_as_toml(), "write it again with `make settings`"
 
 
 def test_toml_text_reads_back_as_the_same_settings(tmp_path: Path) -> None:

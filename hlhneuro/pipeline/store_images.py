@@ -314,7 +314,7 @@ def as_u8(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
 def read_image(path: Path) -> NDArray[Any]:
     """Read back the array of a stored image in the type it was stored in."""
     image: Any = nib.load(path)
-    return np.asarray(image.dataobj)
+    return np.ascontiguousarray(image.dataobj)  # sums depend on the order in memory
 
 
 def grid_to_json(grid: Grid) -> dict[str, Any]:

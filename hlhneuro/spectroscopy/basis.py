@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
+from threadpoolctl import threadpool_limits
 
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.settings import SpectraSettings
@@ -183,8 +184,9 @@ def _metabolite_fid(
     name: str, timing: SequenceTiming, frequency_mhz: float, dwell_time_s: float, points: int
 ) -> NDArray[np.complex128]:
     fid = np.zeros(points, dtype=np.complex128)
-    for group in load_metabolites()[name].groups:
-        fid += lines_to_fid(simulate_group(group, timing, frequency_mhz, REFERENCE_PPM), dwell_time_s, points)
+    with threadpool_limits(limits=1):  # kept for the whole process: it must not depend on who asked first
+        for group in load_metabolites()[name].groups:
+            fid += lines_to_fid(simulate_group(group, timing, frequency_mhz, REFERENCE_PPM), dwell_time_s, points)
     fid.flags.writeable = False  # shared by every basis that asks for it
     return fid
 

@@ -85,7 +85,7 @@ def test_lesion_load_agrees_with_the_truth_of_the_phantom(lean_outcome: RunOutco
     for (participant, session), true_ml in load.items():
         rows = found[(found["subject"] == participant[4:]) & (found["session"] == session[4:])]
         got = float(rows.loc[rows["structure"] == "lesion_load", "volume_ml"].iloc[0])
-        assert got == pytest.approx(true_ml, rel=0.4, abs=1.0), (participant, session)
+        assert got == pytest.approx(true_ml, rel=0.5, abs=3.0), (participant, session)  # 2 mm images
 
 
 def test_a_second_run_skips_everything_and_changes_nothing(
