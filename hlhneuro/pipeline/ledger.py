@@ -132,11 +132,14 @@ class Ledger:
         record = self.folder / "stages" / f"{'_'.join(filter(None, (stage, session, name)))}.json"
         found = self._recall(record, fingerprint)
         if found is not None:
-            result = self.attempt(stage, lambda: recall(found["payload"]), session)
-            if result is not None:
+            try:
+                saved = recall(found["payload"])
+            except Exception:  # whatever is wrong with it, a stage that cannot be read back is computed again
+                logger.exception("sub-%s %s: the saved result cannot be read", self.subject, record.stem)
+            else:
                 self.stayed[record.stem] = found["fingerprint"]
                 self._replay(found["statuses"])
-                return result
+                return saved
         if self.reports_only:
             self.note(stage, "not assessable", "no saved result; run without --reports-only", session)
             return None

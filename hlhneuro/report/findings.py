@@ -337,7 +337,9 @@ def _summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str,
     for finding in findings:
         if finding.answer is Answer.PRESENT and finding.code not in NOT_CLINICAL:
             present.setdefault((finding.label, finding.subject_of), []).append(finding)
-    sentences += [_in_words(same) for same in list(present.values())[:limit]]
+    # A named spectral pattern says more than any single sign: it comes first.
+    told = sorted(present.values(), key=lambda same: not same[0].code.startswith("pattern_"))
+    sentences += [_in_words(same) for same in told[:limit]]
     if len(present) > limit:
         sentences.append(f"{plural(len(present) - limit, 'further present finding')} in the table below.")
     unknown = list(dict.fromkeys(f.label.rstrip("?") for f in findings if f.answer is Answer.NOT_ASSESSABLE))

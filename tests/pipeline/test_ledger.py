@@ -60,6 +60,16 @@ def test_a_changed_fingerprint_or_file_is_computed_again(stage: Stage, tmp_path:
     assert stage.computed == 4
 
 
+def test_a_result_that_cannot_be_read_back_is_computed_again(stage: Stage, tmp_path: Path) -> None:
+    stage.run(Ledger(tmp_path, "01"))
+    record = tmp_path / "stages" / "align.json"
+    record.write_text(record.read_text().replace('"result.txt"', '"other.txt"'))
+    stage.file.rename(tmp_path / "other.txt")
+    again = Ledger(tmp_path, "01")
+    assert stage.run(again) == "result"
+    assert states(again) == [("read", "failed"), ("align", "done")]
+
+
 def test_a_broken_record_is_computed_again(stage: Stage, tmp_path: Path) -> None:
     stage.run(Ledger(tmp_path, "01"))
     (tmp_path / "stages" / "align.json").write_text('{"fingerprint": "a", "fil')
