@@ -114,7 +114,7 @@ def check_command(arguments: argparse.Namespace) -> int:
     styles = {"present": "green", "missing": "yellow", "unusable": "bold red"}
     table = Table("subject", "session", "item", "state", "what follows", title=f"Study {arguments.study}")
     for row in check.rows:
-        follows = " ".join(filter(None, (row.consequence, row.remedy)))
+        follows = "; ".join(filter(None, (row.consequence, row.remedy)))
         table.add_row(row.subject, row.session, row.item, f"[{styles[row.state]}]{row.state}[/]", as_plain(follows))
     Console(width=None if out_console.is_terminal else 160).print(table)
     return 0 if check.ok else 1
