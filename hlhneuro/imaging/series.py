@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -142,7 +142,6 @@ class AlignedSeries:
     template_maps: Mapping[str, FloatImage]
     quality: tuple[RegistrationQuality, ...] = ()
     problems: tuple[str, ...] = ()
-    extra: Mapping[str, FloatImage] = field(default_factory=dict)
 
     def session(self, label: str) -> AlignedSession | None:
         """Return the session of that label, or None."""
