@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hlhneuro.imaging.transforms import AffineTransform, mean_rigid
 
@@ -58,17 +56,3 @@ def reconcile(members: list[int], links: Mapping[tuple[int, int], AffineTransfor
             break
     back = mean_rigid([placed[i] for i in members]).inverse()
     return {i: back.after(placed[i]) for i in members}
-
-
-def loop_gap_mm(
-    members: list[int], links: Mapping[tuple[int, int], AffineTransform], points_mm: NDArray[np.float64]
-) -> float:
-    """Return how far points are from where they began after one way round all sessions; NaN without a loop."""
-    both = dict(links) | {(j, i): link.inverse() for (i, j), link in links.items()}
-    ring = [*members, members[0]]
-    if len(members) < 3 or any(step not in both for step in pairwise(ring)):
-        return float("nan")
-    around = points_mm
-    for step in pairwise(ring):
-        around = both[step].map(around)
-    return float(np.linalg.norm(around - points_mm, axis=1).mean())

@@ -8,7 +8,7 @@ are the same products weighted with t or t squared.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
@@ -254,8 +254,3 @@ def covariance(point: Solution, model: Model, stiffness: float, prior: Prior, no
     scale = np.sqrt(np.clip(np.diag(information), 1e-300, None))
     inverse = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-12, hermitian=True)
     return np.asarray((inverse / np.outer(scale, scale))[:count, :count])
-
-
-def with_data(model: Model, data: _Complex) -> Model:
-    """Return the model for other data on the same axes."""
-    return replace(model, data=data)

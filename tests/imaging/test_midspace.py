@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hlhneuro.imaging.midspace import largest_group, loop_gap_mm, reconcile
+from hlhneuro.imaging.midspace import largest_group, reconcile
 from hlhneuro.imaging.transforms import AffineTransform, mean_rigid
 from tests.imaging.conftest import rigid
 
@@ -51,12 +51,3 @@ def test_a_session_without_links_is_left_out():
     assert largest_group(4, links) == [0, 2, 3]
     assert set(reconcile([0, 2, 3], links)) == {0, 2, 3}
     assert largest_group(1, {}) == [0]
-
-
-def test_the_gap_around_a_loop():
-    points = np.array([[0.0, 0, 0]])
-    links = links_between(PLACES[:3])
-    assert loop_gap_mm([0, 1, 2], links, points) == pytest.approx(0, abs=1e-9)
-    links[0, 1] = AffineTransform.translation((2, 0, 0)).after(links[0, 1])
-    assert loop_gap_mm([0, 1, 2], links, points) == pytest.approx(2, abs=1e-6)
-    assert np.isnan(loop_gap_mm([0, 1], links, points))
