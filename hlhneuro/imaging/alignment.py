@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
-from hlhneuro.imaging.brain import dilate, signed_distance_mm
+from hlhneuro.imaging.atlas import deform, orient
+from hlhneuro.imaging.brain import signed_distance_mm
 from hlhneuro.imaging.intensities import harmonise
 from hlhneuro.imaging.matching import judge, match_brains
 from hlhneuro.imaging.midspace import largest_group, reconcile
+from hlhneuro.imaging.placement import Placed, covering
 from hlhneuro.imaging.preparation import prepare, spread_over
-from hlhneuro.imaging.registration import Match, isotropic_grid, register_deformable, working_image
+from hlhneuro.imaging.registration import Match, isotropic_grid, working_image
 from hlhneuro.imaging.resampling import coverage, resample
 from hlhneuro.imaging.series import AlignedSeries, AlignedSession, PreparedSession, RegistrationQuality
-from hlhneuro.imaging.template import match_template, template_brain, template_maps
-from hlhneuro.imaging.transforms import AffineTransform, Transform
+from hlhneuro.imaging.template import template_maps
+from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
 from hlhneuro.settings import AlignSettings
 
 __all__ = ["AlignedSeries", "AlignedSession", "PreparedSession", "RegistrationQuality", "align", "prepare"]
 
 BoolImage = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A session and the rigid transform of its reference's points to subject space."""
-
-    session: PreparedSession
-    to_subject: AffineTransform
-
-    def of(self, contrast: str) -> AffineTransform:
-        """Return the transform of that contrast's points."""
-        return self.to_subject.after(self.session.to_reference[contrast])
 
 
 def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, workers: int = 1) -> AlignedSeries:
@@ -77,12 +66,12 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
         if n not in members
     ]
     to_mid = reconcile(members, links)
-    placed = [_Placed(ordered[n], to_mid[n]) for n in members]
-    placed, affine, verdict = _orient(placed, settings)
+    placed = [Placed(ordered[n], to_mid[n]) for n in members]
+    placed, affine, verdict = orient(placed, settings)
     if not verdict.accepted:
         problems.append(f"the match with the template is doubtful: {verdict.reason}")
     grid, distance = _subject_grid(placed, settings)
-    to_template = _deform(placed, grid, distance, affine, settings)
+    to_template = deform(placed, grid, distance, affine, settings)
     brain = distance > 0
     maps = template_maps(grid, to_template)
     found = _resample_all(placed, grid, workers)
@@ -138,71 +127,13 @@ def _match(
     return match_brains(work[0], work[1], brains[0], brains[1], settings)
 
 
-def _orient(
-    placed: list[_Placed], settings: AlignSettings
-) -> tuple[list[_Placed], AffineTransform, RegistrationQuality]:
-    """Match the mean brain to the template, then turn the midspace to the template's axes."""
-    edge = settings.working_voxel_mm
-    name, image, brain = _mean_brain(placed, edge, settings)
-    match = match_template(image, brain, settings.registration_margin_mm)
-    nowhere = float("nan")
-    verdict = judge(
-        Match(match.to_template, nowhere, match.similarity, match.overlap), f"mean {name}", "MNI152 template", settings
-    )
-    turn = match.to_template.rigid_part(AffineTransform(image.affine).map(np.argwhere(brain).mean(axis=0)))
-    turned = [_Placed(p.session, turn.after(p.to_subject)) for p in placed]
-    return turned, match.to_template.after(turn.inverse()), verdict
-
-
-def _mean_brain(placed: Sequence[_Placed], edge: float, settings: AlignSettings) -> tuple[str, Volume, BoolImage]:
-    """Return the mean brain-only image of the contrast that is most like the template's, and the brain mask."""
-    name = _template_contrast(placed, settings)
-    having = [p for p in placed if name in p.session.volumes]
-    grid = _covering([(p, name) for p in having], edge, 0.0)
-    total, weight, inside = (np.zeros(grid.shape, dtype=np.float32) for _ in range(3))
-    for p in having:
-        volume, mask, back = p.session.volumes[name], p.session.brain_masks[name], p.of(name).inverse()
-        level = float(np.median(volume.data[mask]))
-        seen = coverage(volume.grid, grid, back)
-        total += resample(volume.data, volume.grid, grid, back, "linear") / level
-        inside += resample(mask, volume.grid, grid, back, "linear")
-        weight += seen
-    shared = np.maximum(weight, 1)
-    brain = inside / shared > 0.5
-    image = np.where(brain, total / shared, 0).astype(np.float32)
-    return name, Volume(image, grid.affine, name), brain
-
-
-def _template_contrast(placed: Sequence[_Placed], settings: AlignSettings) -> str:
-    """Return T1w if any session has it (the template is T1-weighted), else the reference of the first session."""
-    for name in ("T1w", *settings.reference_order):
-        if any(name in p.session.volumes for p in placed):
-            return name
-    return placed[0].session.reference
-
-
-def _covering(images: Sequence[tuple[_Placed, str]], edge: float, margin_mm: float) -> Grid:
-    """Return the isotropic grid in subject space that holds the brain of all these images."""
-    corners = []
-    for p, name in images:
-        volume, mask = p.session.volumes[name], p.session.brain_masks[name]
-        points = p.of(name).map(AffineTransform(volume.affine).map(np.argwhere(mask)[::5]))
-        corners += [points.min(axis=0), points.max(axis=0)]
-    low = np.floor((np.min(corners, axis=0) - margin_mm) / edge + 1e-6)
-    high = np.ceil((np.max(corners, axis=0) + margin_mm) / edge - 1e-6)
-    affine = np.diag([edge, edge, edge, 1.0])
-    affine[:3, 3] = low * edge
-    x, y, z = (int(n) + 1 for n in high - low)
-    return Grid((x, y, z), affine)
-
-
-def _subject_grid(placed: Sequence[_Placed], settings: AlignSettings) -> tuple[Grid, FloatImage]:
+def _subject_grid(placed: Sequence[Placed], settings: AlignSettings) -> tuple[Grid, FloatImage]:
     """Return the grid of the series and, on it, the signed distance to the surface of the brain of all sessions.
 
     The brain of one subject is one: all sessions' masks vote by their distances, and each session then uses the result.
     """
     images = [(p, p.session.reference) for p in placed]
-    coarse = _covering(images, settings.working_voxel_mm, settings.margin_mm)
+    coarse = covering(images, settings.working_voxel_mm, settings.margin_mm)
     votes = []
     for p, name in images:
         volume, mask = p.session.volumes[name], p.session.brain_masks[name]
@@ -218,26 +149,8 @@ def _subject_grid(placed: Sequence[_Placed], settings: AlignSettings) -> tuple[G
     return grid, distance
 
 
-def _deform(
-    placed: Sequence[_Placed], grid: Grid, distance: FloatImage, affine: AffineTransform, settings: AlignSettings
-) -> Transform:
-    """Let the template follow the brain at low resolution, too coarse to follow a lesion."""
-    if not settings.deformable_iterations:
-        return affine
-    _, image, _ = _mean_brain(placed, settings.deformable_voxel_mm, settings)
-    brain = resample(distance, grid, image.grid, AffineTransform.identity(), "linear") > 0
-    template, _ = template_brain()
-    return register_deformable(
-        image,
-        template,
-        dilate(brain, settings.registration_margin_mm, settings.deformable_voxel_mm),
-        start=affine.inverse(),
-        iterations=settings.deformable_iterations,
-    )
-
-
 def _resample_all(
-    placed: Sequence[_Placed], grid: Grid, workers: int
+    placed: Sequence[Placed], grid: Grid, workers: int
 ) -> dict[tuple[int, str], tuple[FloatImage, BoolImage]]:
     jobs = [(n, name) for n, p in enumerate(placed) for name in p.session.volumes]
 
@@ -250,7 +163,7 @@ def _resample_all(
 
 
 def _normalise(
-    placed: Sequence[_Placed],
+    placed: Sequence[Placed],
     found: Mapping[tuple[int, str], tuple[FloatImage, BoolImage]],
     grid: Grid,
     brain: BoolImage,

@@ -1,24 +1,16 @@
-"""Finding rigid and affine transforms, and saying how good they are. The engine (greedy) ends in this module."""
+"""Finding rigid and affine transforms, and saying how good they are. The engine itself is in `_engine`."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from picsl_greedy import Greedy3D
 
-from hlhneuro.imaging._engine import one_thread, sitk
+from hlhneuro.imaging._engine import greedy, to_sitk, windowed
 from hlhneuro.imaging.resampling import coverage, resample
-from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, mean_rigid
-from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
+from hlhneuro.imaging.transforms import AffineTransform, mean_rigid
+from hlhneuro.imaging.volumes import Grid, Volume
 
 __all__ = [
     "Match",
@@ -26,18 +18,11 @@ __all__ = [
     "isotropic_grid",
     "mutual_information",
     "register_affine",
-    "register_deformable",
     "register_rigid",
-    "to_sitk",
     "working_image",
 ]
 
 BoolImage = NDArray[np.bool_]
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0])
-# One thread, because the engine sums in the order of its threads (a second gains a tenth on working images); a seed,
-# because it jitters its sampling points.
-_FIXED = "-d 3 -threads 1 -seed 1 -V 0"
-_ENGINE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -147,97 +132,20 @@ def register_affine(
     return _linear(fixed, moving, fixed_mask, 12, start or AffineTransform.identity(), iterations)
 
 
-def register_deformable(
-    fixed: Volume,
-    moving: Volume,
-    fixed_mask: BoolImage,
-    *,
-    start: AffineTransform,
-    iterations: str = "40x20",
-    metric: str = "NCC 2x2x2",
-    smoothing: str = "2.0vox 1.0vox",
-) -> DisplacementTransform:
-    """Find a smooth deformation on top of an affine: the transform of fixed points to moving points.
-
-    Parameters
-    ----------
-    fixed, moving : Volume
-        Isotropic RAS+ images.
-    fixed_mask : bool array
-        Where the metric counts: tissue that has no counterpart in the other image (lesions) is left out of it.
-    start : AffineTransform
-        Moving to fixed points.
-    """
-    # The engine takes no starting matrix from memory, so the moving image is put in place on this coarse grid first.
-    placed = resample(_windowed(moving, None), moving.grid, fixed.grid, start.inverse(), "linear")
-    warp = _run(
-        f"{_FIXED} -i fix mov -gm mask -o warp -m {metric} -n {iterations} -s {smoothing}",
-        "warp",
-        fix=to_sitk(_windowed(fixed, fixed_mask), fixed.grid),
-        mov=to_sitk(placed, fixed.grid),
-        mask=to_sitk(fixed_mask, fixed.grid),
-    )
-    field = np.ascontiguousarray(np.transpose(sitk.GetArrayFromImage(warp), (2, 1, 0, 3)), dtype=np.float32)
-    field *= np.array([-1, -1, 1], dtype=np.float32)
-    return DisplacementTransform(field, fixed.grid, start.inverse())
-
-
 def _linear(
     fixed: Volume, moving: Volume, fixed_mask: BoolImage, freedom: int, start: AffineTransform, iterations: str
 ) -> AffineTransform:
     # The start goes into the header of the moving image; the engine finds what is left.
     moved = Grid(moving.grid.shape, start.matrix @ moving.affine)
-    found = _run(
-        f"{_FIXED} -a -dof {freedom} -i fix mov -gm mask -ia-identity -o found -m NMI -n {iterations}",
+    found = greedy(
+        f"-a -dof {freedom} -i fix mov -gm mask -ia-identity -o found -m NMI -n {iterations}",
         "found",
-        fix=to_sitk(_windowed(fixed, fixed_mask), fixed.grid),
-        mov=to_sitk(_windowed(moving, None), moved),
+        fix=to_sitk(windowed(fixed, fixed_mask), fixed.grid),
+        mov=to_sitk(windowed(moving, None), moved),
         mask=to_sitk(fixed_mask, fixed.grid),
     )
     # The engine's matrix is in RAS+ millimetres and maps fixed points to moving points.
     return AffineTransform(np.asarray(found, dtype=np.float64)).inverse().after(start)
-
-
-def _run(command: str, result: str, **inputs: object) -> Any:
-    engine, log = Greedy3D(), io.StringIO()
-    with _ENGINE, _quiet(), one_thread():
-        engine.execute(command, out=log, err=log, **inputs, **{result: None})
-        return engine[result]
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the Fortran optimiser inside the engine from writing its line-search notes to the terminal."""
-    sys.stdout.flush()
-    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def to_sitk(data: NDArray[np.generic], grid: Grid) -> Any:
-    """Return a SimpleITK image (LPS) of data on a RAS+ grid with orthogonal axes."""
-    values = data.astype(np.uint8) if data.dtype == bool else data.astype(np.float32)
-    image = sitk.GetImageFromArray(np.ascontiguousarray(values.transpose(2, 1, 0)))
-    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
-    image.SetSpacing([float(s) for s in spacing])
-    image.SetDirection((_RAS_TO_LPS @ (grid.affine[:3, :3] / spacing)).ravel().tolist())
-    image.SetOrigin((_RAS_TO_LPS @ grid.affine[:3, 3]).tolist())
-    return image
-
-
-def _windowed(volume: Volume, mask: BoolImage | None) -> FloatImage:
-    """Cut the tails, so that a few bright vessels do not take most bins of the histogram."""
-    values = volume.data[mask] if mask is not None and mask.any() else volume.data[volume.data != 0]
-    if values.size == 0:
-        return volume.data
-    low, high = np.percentile(values, (0.5, 99.5))
-    clipped: FloatImage = np.clip(volume.data, low, high).astype(np.float32)
-    return clipped
 
 
 def compare(
