@@ -86,6 +86,9 @@ class AlignSettings:
     reference_order: tuple[str, ...] = tuned(
         ("FLAIR", "T2w", "T1w", "ce-gadolinium_T1w"), "expert-set: sessions are matched on what both have, best first"
     )
+    neighbours: int = tuned(
+        2, "expert-set: partners on either side; up to five sessions all pairs are matched, beyond it time stays linear"
+    )
     working_voxel_mm: float = tuned(2.0, "expert-set: half of a clinical slice", "mm")
     registration_margin_mm: float = tuned(
         16.0,

@@ -14,7 +14,7 @@ from hlhneuro.imaging.atlas import deform, orient
 from hlhneuro.imaging.brain import signed_distance_mm
 from hlhneuro.imaging.intensities import harmonise
 from hlhneuro.imaging.matching import judge, match_brains
-from hlhneuro.imaging.midspace import largest_group, reconcile
+from hlhneuro.imaging.midspace import largest_group, pairs_to_match, reconcile
 from hlhneuro.imaging.placement import Placed, covering
 from hlhneuro.imaging.preparation import prepare, spread_over
 from hlhneuro.imaging.registration import Match, isotropic_grid, working_image
@@ -59,7 +59,7 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
     # Worked on in an order that the images themselves give: sums are the same however the sessions are listed.
     ordered = sorted(sessions, key=_fingerprint)
     quality, links, problems = _link(ordered, settings)
-    members = largest_group(len(ordered), links)
+    members = largest_group([len(session.volumes) for session in ordered], links)
     problems += [
         f"session {ordered[n].label} could not be aligned to the other sessions and was left out"
         for n in range(len(ordered))
@@ -96,22 +96,46 @@ def _fingerprint(session: PreparedSession) -> str:
 def _link(
     sessions: Sequence[PreparedSession], settings: AlignSettings
 ) -> tuple[list[RegistrationQuality], dict[tuple[int, int], AffineTransform], list[str]]:
-    """Register every pair of sessions on the best contrast that both have; reference points to reference points."""
-    quality, links, problems = [], {}, []
-    for i, j in combinations(range(len(sessions)), 2):
-        moving, fixed = sessions[i], sessions[j]
-        shared = [name for name in settings.reference_order if name in moving.volumes and name in fixed.volumes]
-        names = (shared[0], shared[0]) if shared else (moving.reference, fixed.reference)
-        match = _match(fixed, names[1], moving, names[0], settings)
-        verdict = judge(match, f"{moving.label} {names[0]}", f"{fixed.label} {names[1]}", settings)
+    """Match sessions with their partners; one that matched none of them is tried with the others."""
+    quality: list[RegistrationQuality] = []
+    links: dict[tuple[int, int], AffineTransform] = {}
+
+    def link(i: int, j: int) -> None:
+        verdict, transform = _link_pair(sessions[i], sessions[j], settings)
         quality.append(verdict)
         if verdict.accepted:
-            links[i, j] = (
-                fixed.to_reference[names[1]].after(match.transform).after(moving.to_reference[names[0]].inverse())
-            )
-        else:
-            problems.append(f"{verdict.moving} could not be aligned to {verdict.fixed}: {verdict.reason}")
+            links[i, j] = transform
+
+    count, sizes = len(sessions), [len(session.volumes) for session in sessions]
+    pairs = pairs_to_match(count, settings.neighbours)
+    for i, j in pairs:
+        link(i, j)
+    for i, j in combinations(range(count), 2):
+        group = largest_group(sizes, links)
+        if (i, j) not in pairs and (i in group) != (j in group):
+            link(i, j)
+    problems = [
+        f"{verdict.moving} could not be aligned to {verdict.fixed}: {verdict.reason}"
+        for verdict in quality
+        if not verdict.accepted
+    ]
     return quality, links, problems
+
+
+def _link_pair(
+    moving: PreparedSession, fixed: PreparedSession, settings: AlignSettings
+) -> tuple[RegistrationQuality, AffineTransform]:
+    """Register two sessions on the best contrast that both have and that matches; reference to reference points."""
+    shared = [(name, name) for name in settings.reference_order if name in moving.volumes and name in fixed.volumes]
+    tried = []
+    for own, other in shared or [(moving.reference, fixed.reference)]:
+        match = _match(fixed, other, moving, own, settings)
+        verdict = judge(match, f"{moving.label} {own}", f"{fixed.label} {other}", settings)
+        onward, back = fixed.to_reference[other], moving.to_reference[own].inverse()
+        tried.append((verdict, onward.after(match.transform).after(back)))
+        if verdict.accepted:
+            return tried[-1]
+    return tried[0]
 
 
 def _match(
