@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import nibabel as nib
@@ -31,6 +33,21 @@ pytestmark = [
 def load(patient: str, study: int) -> dict[str, Volume]:
     files = {c: SHARED / f"patient{patient}/raw/study{study}_{name}.nii.gz" for c, name in NAMES.items()}
     return {c: load_volume(path, c) for c, path in files.items() if path.exists() and path.stat().st_size}
+
+
+def moved_sessions(count: int) -> list[dict[str, Volume]]:
+    """Patient01 again and again: both visits in turn, each on its own slices after a motion, with fresh noise."""
+    rng = np.random.default_rng(1)
+    sessions = []
+    for n in range(count):
+        motion = rigid(tuple(rng.uniform(-5, 5, 3)), tuple(rng.uniform(-5, 5, 3)))
+        session = {}
+        for contrast, volume in load("01", 1 + n % 2).items():
+            data = resample(volume.data, volume.grid, volume.grid, motion.inverse(), "cubic") if n > 1 else volume.data
+            noise = rng.normal(0, 0.01 * float(np.percentile(volume.data, 95)), data.shape)
+            session[contrast] = Volume((data + noise).astype(np.float32), volume.affine, contrast)
+        sessions.append(session)
+    return sessions
 
 
 def dice(a, b):
@@ -86,3 +103,25 @@ def test_known_motion_of_a_real_scan():
     print(f"\nknown motion: mean error {np.mean(errors):.3f} mm, largest {np.max(errors):.3f} mm")
     print(f"  inverse consistency: mean {np.mean(gaps):.3f} mm")
     assert np.max(errors) < 0.5
+
+
+def test_time_and_memory_by_number_of_sessions():
+    """Sessions of three contrasts, prepared two at a time as the pipeline does, then aligned."""
+    print("\nsessions  prepare s  align s  matches  peak GB")
+    for count in (2, 4, 8):
+        raw = moved_sessions(count)
+        begun = time.perf_counter()
+        with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+            jobs = [pool.submit(prepare, f"{n}", images, PrepareSettings()) for n, images in enumerate(raw)]
+            sessions = [job.result() for job in jobs]
+        prepared = time.perf_counter()
+        series = align(sessions, AlignSettings(), workers=2)
+        ended = time.perf_counter()
+        own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+        pairs = sum("template" not in quality.fixed for quality in series.quality)
+        print(
+            f"{count:8d} {prepared - begun:10.1f} {ended - prepared:8.1f} {pairs:8d} {(own + 2 * child) / 1e6:8.2f}",
+            flush=True,
+        )
+        assert len(series.sessions) == count
