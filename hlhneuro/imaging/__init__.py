@@ -9,15 +9,8 @@ from hlhneuro.imaging.alignment import (
     prepare,
 )
 from hlhneuro.imaging.resampling import coverage, resample, resample_labels, resample_mask
-from hlhneuro.imaging.transforms import (
-    AffineTransform,
-    DisplacementTransform,
-    Transform,
-    load_itk,
-    load_transform,
-    save_itk,
-    save_transform,
-)
+from hlhneuro.imaging.transform_files import load_itk, load_linear, load_transform, save_itk, save_transform
+from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, Transform
 from hlhneuro.imaging.volumes import Grid, Step, Volume, load_volume
 
 __all__ = [
@@ -34,6 +27,7 @@ __all__ = [
     "align",
     "coverage",
     "load_itk",
+    "load_linear",
     "load_transform",
     "load_volume",
     "prepare",

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from hlhneuro.imaging.transforms import AffineTransform, save_itk
+from hlhneuro.imaging.transform_files import save_itk
+from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid
 from hlhneuro.phantom._files import write_nifti
 from hlhneuro.phantom._session import SessionTruth

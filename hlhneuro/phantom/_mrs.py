@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hlhneuro.imaging.transforms import save_itk
+from hlhneuro.imaging.transform_files import save_itk
 from hlhneuro.phantom._files import write_image, write_json
 from hlhneuro.phantom._session import SessionTruth
 from hlhneuro.phantom.placement import place_voxel, voxel_fractions, voxel_water

@@ -7,16 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from hlhneuro.errors import InputError
-from hlhneuro.imaging.transforms import (
-    AffineTransform,
-    DisplacementTransform,
-    load_itk,
-    load_transform,
-    mean_rigid,
-    save_itk,
-    save_transform,
-)
+from hlhneuro.errors import InputError, NotAssessable
+from hlhneuro.imaging.transform_files import load_itk, load_linear, load_transform, save_itk, save_transform
+from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, mean_rigid
 from hlhneuro.imaging.volumes import Grid
 
 numbers = st.floats(-1, 1, allow_nan=False)
@@ -119,3 +112,116 @@ def test_any_transform_is_written_and_read_back(tmp_path, transform):
     again = load_transform(tmp_path / "xfm")
     points = np.random.default_rng(2).uniform(0, 24, (50, 3))
     np.testing.assert_allclose(again.map(points), transform.map(points), atol=1e-5)
+
+
+def smooth(seed, amplitude_mm=4.0, edge=2.5):
+    """A field of waves 60 mm long, on a grid about a tenth of that, under a rigid-like affine with a shear."""
+    rng = np.random.default_rng(seed)
+    affine = np.diag([edge, edge, edge, 1.0])
+    affine[:3, 3] = -32
+    grid = Grid((26, 26, 26), affine)
+    points = grid.points_mm().astype(float)
+    phases = rng.uniform(0, 2 * np.pi, (3, 3))
+    waves = [np.sin(points * 2 * np.pi / 60 + phase).prod(axis=-1) for phase in phases]
+    matrix = make_rigid(rng.uniform(-0.2, 0.2, 3), rng.uniform(-9, 9, 3)).matrix @ np.diag([1.1, 0.9, 1.0, 1.0])
+    return DisplacementTransform(
+        (amplitude_mm * np.stack(waves, axis=-1)).astype(np.float32), grid, AffineTransform(matrix)
+    )
+
+
+INSIDE = np.random.default_rng(3).uniform(-24, 24, (500, 3))
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1000), rigids)
+def test_deformations_invert_and_compose_to_a_hundredth_of_a_millimetre(seed, motion):
+    a, b = smooth(seed), smooth(seed + 1, 3.0)
+    assert np.linalg.norm(a.unmap(a.map(INSIDE)) - INSIDE, axis=1).max() < 0.01
+    centres = a.affine.map(a.grid.points_mm()[3:-3:4, 3:-3:4, 3:-3:4])
+    back = a.inverse()
+    assert np.linalg.norm(a.map(back.map(centres)) - centres, axis=-1).max() < 0.01
+    assert np.linalg.norm(back.map(a.map(INSIDE)) - INSIDE, axis=1).mean() < 0.2  # linear between voxel centres
+    np.testing.assert_allclose(motion.after(a).map(POINTS), motion.map(a.map(POINTS)), atol=1e-9)
+    np.testing.assert_allclose(a.after(motion).map(POINTS), a.map(motion.map(POINTS)), atol=1e-4)
+    centres = a.grid.points_mm()[::4, ::4, ::4]
+    np.testing.assert_allclose(b.after(a).map(centres), b.map(a.map(centres)), atol=1e-4)
+
+
+def test_a_stretch_to_thrice_the_length_is_inverted_and_a_fold_is_refused():
+    grid = Grid((25, 9, 9), np.diag([2.0, 4, 4, 1]))
+    x = grid.points_mm()[..., 0]
+    for slope, folds in ((2.0, False), (-1.6, True)):
+        field = np.zeros((*grid.shape, 3), dtype=np.float32)
+        field[..., 0] = slope * 5 * np.tanh((x - 24) / 5)
+        transform = DisplacementTransform(field, grid, AffineTransform.identity())
+        assert bool((transform.jacobian() <= 0).any()) == folds
+        if folds:
+            with pytest.raises(NotAssessable, match="folds"):
+                transform.inverse()
+        else:
+            goal = transform.map([24.0, 16, 16])
+            np.testing.assert_allclose(transform.inverse().map(goal), [24, 16, 16], atol=0.01)
+
+
+def test_the_jacobian_is_the_change_of_volume():
+    stretch = np.diag([1.2, 0.9, 1.1])
+    grid = Grid((8, 8, 8), make_rigid([0.2, 0.1, -0.3], [3, 1, 2]).matrix @ np.diag([3.0, 2, 4, 1]))
+    field = (grid.points_mm() @ (stretch - np.eye(3)).T).astype(np.float32)
+    transform = DisplacementTransform(field, grid, AffineTransform(np.diag([2.0, 1, 1, 1])))
+    np.testing.assert_allclose(transform.jacobian(), 2 * np.linalg.det(stretch), rtol=1e-4)
+
+
+MOVING = Grid((40, 50, 30), make_rigid([0.1, 0, 0.2], [-60, -70, -40]).matrix @ np.diag([2.0, 2, 4, 1]))
+REFERENCE = Grid((60, 60, 60), np.diag([-1.0, 1, 1, 1]) @ np.diag([3.0, 3, 3, 1]))
+
+
+def flirt(motion):
+    """FSL's matrix: scaled voxels, the first axis turned round where the affine keeps handedness."""
+    inner = []
+    for grid in (MOVING, REFERENCE):
+        scale = np.diag([*grid.voxel_size_mm, 1.0])
+        if np.linalg.det(grid.affine) > 0:
+            turn = np.diag([-1.0, 1, 1, 1])
+            turn[0, 3] = (grid.shape[0] - 1) * grid.voxel_size_mm[0]
+            scale = turn @ scale
+        inner.append(scale @ np.linalg.inv(grid.affine))
+    return inner[1] @ motion.matrix @ np.linalg.inv(inner[0])
+
+
+def lta(motion):
+    rows = "\n".join(" ".join(f"{value:.12f}" for value in row) for row in motion.matrix)
+    volume = "valid = 1\nfilename = x.nii\nvolume = 9 9 9\nvoxelsize = 1 1 1\n"
+    volume += "xras = 1 0 0\nyras = 0 1 0\nzras = 0 0 1\ncras = 0 0 0\n"
+    volumes = f"src volume info\n{volume}dst volume info\n{volume}"
+    return f"type = 1 # LINEAR_RAS_TO_RAS\nnxforms = 1\nmean = 0 0 0\nsigma = 1\n1 4 4\n{rows}\n{volumes}"
+
+
+def test_linear_transforms_of_three_packages_mean_the_same(tmp_path):
+    motion = make_rigid([0.1, -0.2, 0.3], [5, -7, 11])
+    save_itk(motion.inverse(), tmp_path / "a.txt")  # ITK pulls
+    np.testing.assert_allclose(load_linear(tmp_path / "a.txt").matrix, motion.matrix, atol=1e-12)
+    pytest.importorskip("nitransforms", reason="FSL and FreeSurfer files need the extra 'transforms'")
+    np.savetxt(tmp_path / "a.mat", flirt(motion))
+    found = load_linear(tmp_path / "a.mat", moving=MOVING, reference=REFERENCE)
+    np.testing.assert_allclose(found.matrix, motion.matrix, atol=1e-4)
+    (tmp_path / "a.lta").write_text(lta(motion))
+    np.testing.assert_allclose(load_linear(tmp_path / "a.lta").matrix, motion.matrix, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "no linear transform"),
+        ("1 0 0 0\n0 1 0 0\n0 0 1 0\n", "no linear transform"),
+        ("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n", "both images"),
+        ("type = 1\nnxforms = 2\n", "damaged"),
+        ("1 0 0 0\n0 1 0 0\n0 0 x 0\n0 0 0 1\n", "that can be inverted"),
+    ],
+)
+def test_a_bad_linear_file_names_itself_and_the_remedy(tmp_path, text, says):
+    (tmp_path / "bad.mat").write_text(text)
+    grids = {} if says == "both images" else {"moving": MOVING, "reference": REFERENCE}
+    if says in ("damaged", "that can be inverted"):
+        pytest.importorskip("nitransforms", reason="FSL and FreeSurfer files need the extra 'transforms'")
+    with pytest.raises(InputError, match=rf"(?s)bad\.mat.*{says}.*Remedy"):
+        load_linear(tmp_path / "bad.mat", **grids)

@@ -15,7 +15,7 @@ from nifti_mrs.nifti_mrs import NIFTI_MRS
 from scipy import ndimage
 
 from hlhneuro.errors import StudyError
-from hlhneuro.imaging.transforms import load_itk
+from hlhneuro.imaging.transform_files import load_itk
 from hlhneuro.lesions import territories
 from hlhneuro.phantom import make_head, map_lesions, random_patient, sample_patients, write_study
 from hlhneuro.phantom._images import FULL, write_images
