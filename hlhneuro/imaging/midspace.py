@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import linalg
 
-from hlhneuro.imaging.transforms import AffineTransform, mean_rigid
+from hlhneuro.imaging.transforms import AffineTransform, mean_rigid, rigid_exp, rigid_log
 
 __all__ = ["largest_group", "pairs_to_match", "reconcile"]
 
@@ -72,14 +70,10 @@ def reconcile(members: list[int], links: Mapping[tuple[int, int], AffineTransfor
         row[members.index(i)], row[members.index(j)] = 1, -1
     spread = np.linalg.pinv(rows)
     for _ in range(20 if len(members) > 2 else 0):
-        gaps = [_log(placed[j].after(links[i, j]).after(placed[i].inverse())) for i, j in inner]
+        gaps = [rigid_log(placed[j].after(links[i, j]).after(placed[i].inverse()).matrix) for i, j in inner]
         steps = np.tensordot(spread, np.array(gaps), axes=1)
-        placed = {i: AffineTransform(linalg.expm(steps[n]) @ placed[i].matrix) for n, i in enumerate(members)}
+        placed = {i: AffineTransform(rigid_exp(steps[n]) @ placed[i].matrix) for n, i in enumerate(members)}
         if np.abs(steps).max() < 1e-12:
             break
     back = mean_rigid([placed[i] for i in members]).inverse()
     return {i: back.after(placed[i]) for i in members}
-
-
-def _log(transform: AffineTransform) -> NDArray[np.float64]:
-    return np.asarray(linalg.logm(transform.matrix), dtype=np.complex128).real

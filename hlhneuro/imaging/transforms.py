@@ -8,7 +8,6 @@ from typing import Protocol, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import linalg
 from scipy import ndimage as ndi
 from scipy.spatial.transform import Rotation
 
@@ -20,6 +19,8 @@ __all__ = [
     "DisplacementTransform",
     "Transform",
     "mean_rigid",
+    "rigid_exp",
+    "rigid_log",
 ]
 
 Matrix = NDArray[np.float64]
@@ -96,7 +97,7 @@ class AffineTransform:
 
     def power(self, exponent: float) -> AffineTransform:
         """Return a fraction of a rigid transform: 0.5 gives the half-way transform, its square root."""
-        return AffineTransform(_exp(exponent * _log(self.matrix)))
+        return AffineTransform(rigid_exp(exponent * rigid_log(self.matrix)))
 
 
 def mean_rigid(transforms: Sequence[AffineTransform]) -> AffineTransform:
@@ -113,14 +114,14 @@ def mean_rigid(transforms: Sequence[AffineTransform]) -> AffineTransform:
     mean: Matrix = transforms[0].matrix
     for _ in range(50):
         inverse = np.linalg.inv(mean)
-        step: Matrix = np.mean([_log(inverse @ transform.matrix) for transform in transforms], axis=0)
-        mean = mean @ _exp(step)
+        step: Matrix = np.mean([rigid_log(inverse @ transform.matrix) for transform in transforms], axis=0)
+        mean = mean @ rigid_exp(step)
         if np.abs(step).max() < 1e-13:
             break
     return AffineTransform(mean).rigid_part((0.0, 0.0, 0.0))
 
 
-def _log(matrix: Matrix) -> Matrix:
+def rigid_log(matrix: Matrix) -> Matrix:
     """Return the logarithm of a rigid transform, shape (4, 4), in closed form."""
     vector = Rotation.from_matrix(matrix[:3, :3]).as_rotvec()
     x, y, z = vector
@@ -134,8 +135,17 @@ def _log(matrix: Matrix) -> Matrix:
     return log
 
 
-def _exp(matrix: Matrix) -> Matrix:
-    return np.asarray(linalg.expm(matrix), dtype=np.float64)
+def rigid_exp(matrix: Matrix) -> Matrix:
+    """Return the rigid transform of such a logarithm, shape (4, 4), in closed form."""
+    turn = matrix[:3, :3]
+    vector = np.array([turn[2, 1], turn[0, 2], turn[1, 0]])
+    angle = float(np.linalg.norm(vector))
+    once = 1 / 2 - angle**2 / 24 if angle < 1e-3 else (1 - np.cos(angle)) / angle**2
+    twice = 1 / 6 - angle**2 / 120 if angle < 1e-3 else (angle - np.sin(angle)) / angle**3
+    out = np.eye(4)
+    out[:3, :3] = Rotation.from_rotvec(vector).as_matrix()
+    out[:3, 3] = (np.eye(3) + once * turn + twice * turn @ turn) @ matrix[:3, 3]
+    return out
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,12 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import linalg
 from scipy.spatial.transform import Rotation
 
 from hlhneuro.errors import InputError, NotAssessable
 from hlhneuro.imaging.transform_files import load_itk, load_linear, load_transform, save_itk, save_transform
-from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, mean_rigid
+from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, mean_rigid, rigid_exp, rigid_log
 from hlhneuro.imaging.volumes import Grid
 
 numbers = st.floats(-1, 1, allow_nan=False)
@@ -225,3 +226,10 @@ def test_a_bad_linear_file_names_itself_and_the_remedy(tmp_path, text, says):
         pytest.importorskip("nitransforms", reason="FSL and FreeSurfer files need the extra 'transforms'")
     with pytest.raises(InputError, match=rf"(?s)bad\.mat.*{says}.*Remedy"):
         load_linear(tmp_path / "bad.mat", **grids)
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-5, 0.03, 1.0, 40.0, 170.0])
+def test_logarithm_and_exponential_agree_with_those_of_any_matrix(degrees):
+    one = make_rigid(np.deg2rad(degrees) * np.array([0.9, -0.4, 0.17]), (30, -20, 5)).matrix
+    np.testing.assert_allclose(rigid_exp(rigid_log(one)), one, atol=1e-9)
+    np.testing.assert_allclose(linalg.expm(rigid_log(one)), one, atol=1e-9)
