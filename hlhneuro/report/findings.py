@@ -10,6 +10,7 @@ from typing import Any
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
+from hlhneuro.report.alignment_findings import ALIGNMENT, alignment_findings, is_told
 from hlhneuro.report.results import StageStatus, SubjectResults
 from hlhneuro.report.words import (
     age_text,
@@ -26,7 +27,7 @@ __all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "asses
 
 SCHEMA_VERSION = "1.0"
 # Answered "present" when all is well: nothing that a summary of the patient should name.
-NOT_CLINICAL = ("follow_up", "spectrum_quality")
+NOT_CLINICAL = ("follow_up", "spectrum_quality", *ALIGNMENT)
 TROUBLE = ("failed", "not assessable")
 # What each stage would have told, as a question.
 STAGE_QUESTIONS = {
@@ -203,7 +204,7 @@ def assess(
     parts: dict[str, list[Finding]] = {
         "imaging": [*imaging_findings, *missing["imaging"]],
         "spectra": [*spectral_findings, *missing["spectra"]],
-        "study": _study_findings(results),
+        "study": [*_study_findings(results), *alignment_findings(results)],
     }
     told = {(f.reason, f.sessions if f.scope != "subject" else ()) for own in parts.values() for f in own}
     parts["study"] += [f for f in _failed_stages(results) if (f.reason, f.sessions) not in told]
@@ -317,6 +318,8 @@ def _missing_parts(results: SubjectResults) -> dict[str, list[Finding]]:
 def _failed_stages(results: SubjectResults) -> list[Finding]:
     found = []
     for status in dict.fromkeys(status for status in results.statuses if status.state in TROUBLE):
+        if is_told(results, status.reason):
+            continue
         question = STAGE_QUESTIONS.get(status.stage, f"Can the stage {status.stage!r} be done?")
         reason = status.reason or f"the stage {status.stage!r} {status.state}, no reason given"
         scope, sessions = ("session", (status.session,)) if status.session else ("subject", ())
@@ -332,6 +335,9 @@ def _summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str,
         f"Of {plural(len(findings), 'question')}, {counts[Answer.PRESENT]} are answered present, "
         f"{counts[Answer.ABSENT]} absent and {counts[Answer.NOT_ASSESSABLE]} not assessable."
     )
+    # What could not be aligned comes first: every number that follows lacks it.
+    failed = (f.reason for f in findings if f.code in ALIGNMENT and f.answer is Answer.ABSENT)
+    sentences += [sentence(reason) for reason in dict.fromkeys(failed)]
     limit = results.settings.report.summary_findings
     present: dict[tuple[str, str], list[Finding]] = {}
     for finding in findings:

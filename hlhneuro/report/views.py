@@ -13,6 +13,7 @@ from hlhneuro.report import figures
 from hlhneuro.report.findings import Findings, value_text
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
+from hlhneuro.report.quality_view import quality_view
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.spectrum_view import spectrum_view
 from hlhneuro.report.words import (
@@ -66,7 +67,7 @@ def subject_view(results: SubjectResults, findings: Findings, gallery: Gallery) 
             "Table of lesion volumes by territory and session; the same numbers are in the territories table file.",
         ),
         "spectra": [spectrum_view(results, spectrum, gallery) for spectrum in results.spectra],
-        "registration": _registration(results, gallery),
+        "quality": quality_view(results, gallery),
         "problems": _problems(results),
         "not_done": findings.not_done,
         "methods": methods_of(results),
@@ -127,6 +128,7 @@ def _findings(findings: Findings) -> list[Row]:
         ordered = sorted(own, key=lambda finding: ANSWER_ORDER.index(finding.answer))
         groups.append(
             {
+                "key": kind,
                 "title": title,
                 "matrices": [matrix for scopes, name in SCOPES if (matrix := _matrix(findings, own, scopes, name))],
                 "why": [{"reason": reason, "questions": list(labels)} for reason, labels in why.items()],
@@ -255,7 +257,8 @@ def _panels(results: SubjectResults, gallery: Gallery) -> list[Shown]:
     return [
         gallery.image(
             lambda group=group: figures.session_panels(results, group),  # type: ignore[misc]
-            "The same slices at every session, in one grey window. Positions are in the subject's common space.",
+            "The same slices at every session, each contrast in one grey window. Positions are in the subject's common "
+            "space.",
             f"Axial and coronal slices of {join_words(f'ses-{label}' for label in group)} side by side, "
             "with the outlines of the brain and of the lesions.",
         )
@@ -274,30 +277,6 @@ def _changes(results: SubjectResults, gallery: Gallery) -> list[Shown]:
         )
         for interval in (results.change.intervals if results.change else ())
     ]
-
-
-def _registration(results: SubjectResults, gallery: Gallery) -> Row:
-    aligned = results.aligned
-    found = [*aligned.quality, *(q for s in aligned.sessions for q in s.quality)] if aligned else []
-    rows = [
-        {
-            "moving": quality.moving,
-            "fixed": quality.fixed,
-            "similarity": quantity(quality.similarity),
-            "overlap": quantity(quality.brain_overlap),
-            "gap": quantity(quality.inverse_consistency_mm, None, "mm"),
-            "accepted": "accepted" if quality.accepted else "rejected",
-            "reason": quality.reason,
-        }
-        for quality in found
-    ]
-    shown = gallery.image(
-        lambda: figures.registration_check(results),
-        "Anatomy has to run on without a step at the edges of the squares, and the edge of the first session's brain "
-        "has to lie on the later one's.",
-        "Checkerboard of the first and each later session, and the first session's brain edge on the later session.",
-    )
-    return {"rows": rows, "figure": shown}
 
 
 def _problems(results: SubjectResults) -> list[Row]:

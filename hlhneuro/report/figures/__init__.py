@@ -6,21 +6,32 @@ Pages and notebooks call the same functions. A figure that cannot be drawn raise
 from __future__ import annotations
 
 from hlhneuro.report.figures.cohort import interval_changes, load_trajectories, territory_frequency
-from hlhneuro.report.figures.slices import change_panels, registration_check, session_panels
+from hlhneuro.report.figures.quality import (
+    brain_outlines,
+    contrast_outlines,
+    midspace_slices,
+    session_outlines,
+    template_outlines,
+)
+from hlhneuro.report.figures.slices import change_panels, session_panels
 from hlhneuro.report.figures.spectra import spectrum_fit, voxel_location
 from hlhneuro.report.figures.style import png_bytes, save_svg
 from hlhneuro.report.figures.territories import territory_load
 from hlhneuro.report.figures.timeline import timeline
 
 __all__ = [
+    "brain_outlines",
     "change_panels",
+    "contrast_outlines",
     "interval_changes",
     "load_trajectories",
+    "midspace_slices",
     "png_bytes",
-    "registration_check",
     "save_svg",
+    "session_outlines",
     "session_panels",
     "spectrum_fit",
+    "template_outlines",
     "territory_frequency",
     "territory_load",
     "timeline",

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hlhneuro.errors import NotAssessable
-from hlhneuro.report.figures.slices import Frame, background_of, draw_slice, letters, outline, scale_bar
+from hlhneuro.report.figures.sheet import CONVENTION, PLANES, Row, View, draw_sheet
+from hlhneuro.report.figures.slices import background_of
 from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, new_figure, tidy
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.spectroscopy.fitting import SpectrumFit
@@ -32,8 +33,10 @@ def spectrum_fit(fit: SpectrumFit, title: str) -> Figure:
     title : str
         Shown above the figure.
     """
-    figure = new_figure(8.0, 5.4)
-    residual, main, parts = figure.subplots(3, 1, sharex=True, height_ratios=(1.1, 4, 2.2))
+    figure = new_figure(8.0, 5.4, layout=None)
+    room = {"left": 0.04, "right": 0.92, "bottom": 0.09, "top": 0.93, "hspace": 0.08}  # names at the right edge
+    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1.1, 4, 2.2), gridspec_kw=room)
+    residual, main, parts = axes
     data, model, base = fit.data.real, fit.fit.real, fit.baseline.real
     main.plot(fit.ppm, data, color="#8a949c", linewidth=0.9, label="data")
     main.plot(fit.ppm, model, color=COLOURS["vermillion"], linewidth=1.2, label="fit")
@@ -119,22 +122,18 @@ def voxel_location(results: SubjectResults, spectrum: SpectrumResult) -> Figure:
             remedy="add an image of the same session that shares its scanner space with the spectrum",
         )
     background = background_of(session, prefer=("T1w", "T2w", "FLAIR"))
-    frame = Frame.of(aligned, [background])
+    view = View.of(aligned)
+    window = view.window(background)
     centre = np.round(np.argwhere(spectrum.voxel.mask).mean(axis=0)).astype(int)
     lesions = results.lesions.session(spectrum.session) if results.lesions else None
-    figure = new_figure(8.0, 3.2)
-    axes = figure.subplots(1, 3, width_ratios=[frame.width_mm(axis) for axis in (2, 1, 0)])
-    for ax, axis, name in zip(axes, (2, 1, 0), ("axial", "coronal", "sagittal"), strict=True):
+    tiles = []
+    for axis, plane in PLANES.items():
         index = int(centre[axis])
-        draw_slice(ax, frame, background.data, axis, index)
+        outlines = [view.edge_of(spectrum.voxel.mask, axis, index, COLOURS["yellow"], 1.6)]
         if lesions is not None:
-            outline(ax, frame, lesions.mask, axis, index, colour=COLOURS["vermillion"], linewidth=0.8)
-        outline(ax, frame, spectrum.voxel.mask, axis, index, colour=COLOURS["yellow"], linewidth=1.6)
-        letters(ax, axis)
-        ax.set_title(f"{name}, {frame.position(axis, index)}", fontsize=8, color=MUTED)
-    scale_bar(axes[0])
+            outlines.insert(0, view.edge_of(lesions.mask, axis, index, COLOURS["vermillion"], 0.8))
+        tiles.append(view.tile(view.grey(background.data, window, axis, index), axis, index, *outlines, title=plane))
     drawn = (
         f"spectroscopy voxel (yellow){' and lesions (orange)' if lesions is not None else ''} on {background.contrast}"
     )
-    figure.supxlabel(f"{drawn}; radiological: patient's left is on the right", fontsize=8, color=MUTED)
-    return figure
+    return draw_sheet([Row(tuple(tiles))], view.voxel_mm, f"{drawn}; {CONVENTION}", width_in=8.0)
