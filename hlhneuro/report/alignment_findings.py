@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging.series import AlignedSeries, RegistrationQuality
-from hlhneuro.report.registrations import measures_of, parts_of, template_verdict
+from hlhneuro.report.registrations import measures_of, parts_of, template_verdict, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import join_words, session_of
 from hlhneuro.settings import AlignSettings, PrepareSettings
@@ -38,8 +38,7 @@ def is_told(results: SubjectResults, problem: str) -> bool:
     """Say whether the findings on alignment already tell of a problem that a stage noted."""
     if results.aligned is None:
         return False
-    verdicts = [*results.aligned.quality, *(q for session in results.aligned.sessions for q in session.quality)]
-    rejected = any(not q.accepted and q.reason in problem for q in verdicts)
+    rejected = any(not q.accepted and q.reason in problem for q in verdicts_of(results.aligned))
     out = (s.label for s in results.subject.sessions if results.aligned.session(s.label) is None)
     return rejected or any(f"session {label} could not be aligned" in problem for label in out)
 

@@ -8,7 +8,7 @@ from typing import Any
 from hlhneuro.imaging.series import AlignedSeries, RegistrationQuality
 from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
-from hlhneuro.report.registrations import measures_of, verdict_text
+from hlhneuro.report.registrations import measures_of, verdict_text, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import quantity, session_title
 
@@ -28,7 +28,7 @@ def quality_view(results: SubjectResults, gallery: Gallery) -> Row:
     between = aligned.quality if aligned else ()
     planes = "in axial, coronal and sagittal slices"
     return {
-        "registrations": _registrations([*between, *(quality for session in sessions for quality in session.quality)]),
+        "registrations": _registrations(verdicts_of(aligned) if aligned else ()),
         "sessions": gallery.image(
             lambda: figures.session_outlines(results),
             f"Each session on the one before it. {EDGES}",

@@ -17,6 +17,7 @@ __all__ = [
     "template_verdict",
     "verdict_text",
     "verdicts_between",
+    "verdicts_of",
 ]
 
 
@@ -98,6 +99,11 @@ def parts_of(name: str) -> tuple[str, str]:
     """Return session label and contrast of an image's name in a verdict, ``02 T1w`` or ``ses-02 T1w``."""
     label, _, contrast = name.removeprefix("ses-").partition(" ")
     return label, contrast
+
+
+def verdicts_of(aligned: AlignedSeries) -> list[RegistrationQuality]:
+    """Return the verdicts on all registrations: sessions and template first, then the contrasts of each session."""
+    return [*aligned.quality, *(quality for session in aligned.sessions for quality in session.quality)]
 
 
 def verdicts_between(aligned: AlignedSeries, one: str, other: str) -> list[RegistrationQuality]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from hlhneuro.report.findings import Findings
+from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between, session_of
 
@@ -105,6 +106,23 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "voxel_lesion": ("", "Fraction of lesion in the voxel"),
         "reason": ("", "Why there is no fit, or no tissue fractions"),
     },
+    "registrations": {
+        **_SUBJECT,
+        "moving": ("", "The image that was moved: session and contrast"),
+        "fixed": ("", "The image it was moved to"),
+        **{name: (measure.unit, f"{measure.title}: {measure.good}") for name, measure in MEASURES.items()},
+        "accepted": ("", "Whether the registration is relied on"),
+        "reason": ("", "Why it is, or is not"),
+    },
+    "noise": {
+        **_SESSION,
+        "contrast": ("", "Contrast of the image"),
+        "noise_sd": (
+            "",
+            "Residual between sessions in unchanged tissue, after normal white matter was made 1; maps with "
+            "units keep theirs",
+        ),
+    },
     "findings": {
         **_SUBJECT,
         "session": ("", "Labels of the sessions that the finding speaks of, in order of time, separated by commas"),
@@ -130,7 +148,8 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
     Returns
     -------
     dict of str to DataFrame
-        ``lesions, intervals, territories, volumes, spectra, findings``; a table without rows has its columns.
+        ``lesions, intervals, territories, volumes, spectra, registrations, noise, findings``; a table without rows has
+        its columns.
     """
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "lesions": lambda: _per_session(results, results.change.lesions if results.change else None),
@@ -138,6 +157,8 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
         "territories": lambda: _per_session(results, results.change.territories if results.change else None),
         "volumes": lambda: _volumes(results),
         "spectra": lambda: _spectra(results),
+        "registrations": lambda: _registrations(results),
+        "noise": lambda: _noise(results),
     }
     tables = {name: pd.DataFrame(make(), columns=list(COLUMNS[name])) for name, make in makers.items()}
     return tables | {"findings": findings_table(findings)}
@@ -233,6 +254,19 @@ def _spectra(results: SubjectResults) -> list[dict[str, Any]]:
         for row in fit.concentrations.to_dict(orient="records"):
             rows.append(common | quality | {str(name): value for name, value in row.items()})
     return rows
+
+
+def _registrations(results: SubjectResults) -> list[dict[str, Any]]:
+    verdicts = verdicts_of(results.aligned) if results.aligned else ()
+    return [{"subject": results.subject.label, **vars(quality)} for quality in verdicts]
+
+
+def _noise(results: SubjectResults) -> list[dict[str, Any]]:
+    return [
+        _head(results, session.label) | {"contrast": contrast, "noise_sd": noise_sd}
+        for session in (results.aligned.sessions if results.aligned else ())
+        for contrast, noise_sd in session.noise_sd.items()
+    ]
 
 
 def findings_table(findings: Findings) -> pd.DataFrame:

@@ -27,7 +27,7 @@ def test_every_column_has_a_meaning_and_every_measure_a_unit():
 
 
 def test_tables_have_just_the_described_columns(tables):
-    assert list(tables) == ["lesions", "intervals", "territories", "volumes", "spectra", "findings"]
+    assert list(tables) == list(COLUMNS)
     for name, table in tables.items():
         assert list(table.columns) == list(COLUMNS[name])
         assert (table["subject"] == "01").all()
@@ -50,6 +50,15 @@ def test_net_change_is_what_came_less_what_went(tables):
     np.testing.assert_allclose(table["net_ml"], parts)
     assert list(table["days"]) == [35, 84]
     assert not table["within_error"].any()
+
+
+def test_registrations_and_noise_are_those_of_the_alignment(tables, results):
+    table = tables["registrations"]
+    assert list(table["moving"]) == ["ses-02 FLAIR", "ses-01 T1w", "ses-02 T1w", "ses-03 T1w"]
+    assert table["inverse_consistency_mm"].iloc[0] == 0.21
+    assert table["accepted"].all()
+    assert len(tables["noise"]) == sum(len(session.noise_sd) for session in results.aligned.sessions)
+    assert set(tables["noise"]["noise_sd"]) == {0.03}
 
 
 def test_volumes_without_an_error_say_why(tables):
