@@ -105,11 +105,16 @@ class AlignSettings:
     white_probability: float = tuned(0.8, "expert-set: mostly white matter in the template")
     fewest_voxels: int = tuned(1000, "expert-set: fewer make a median or a fit uncertain", "voxels")
     trim_sd: float = tuned(2.5, "expert-set: about one normal voxel in a hundred is beyond it")
-    normalisation_rounds: int = tuned(3, "expert-set: a line and a field that wait for each other settle in three")
+    normalisation_rounds: int = tuned(
+        4, "phantom: lines and fields that wait for each other settle in four, with wide fields and with local ones"
+    )
     ratio_sigma_mm: float = tuned(20.0, "expert-set: wider than lesions, narrower than a receive field", "mm")
-    fit_spacing_mm: float = tuned(2.0, "expert-set: a voxel every 2 mm leaves a hundred thousand to fit to", "mm")
-    ratio_block_mm: float = tuned(4.0, "expert-set: a fifth of the width of the field filter", "mm")
-    ratio_floor: float = tuned(0.1, "expert-set: part of white matter; below it a ratio is noise")
+    fit_spacing_mm: float = tuned(
+        4.0, "phantom: means over cubes of 4 mm hold little noise; some 20,000 are left to fit to", "mm"
+    )
+    largest_gain: float = tuned(5.0, "expert-set: images farther apart do not show the same contrast")
+    noise_rim_mm: float = tuned(3.0, "expert-set: the brain's surface differs for reasons other than noise", "mm")
+    least_noise_share: float = tuned(0.05, "expert-set: no session is that much quieter than the others")
 
 
 @dataclass(frozen=True)
