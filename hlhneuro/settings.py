@@ -21,6 +21,7 @@ __all__ = [
     "ReportSettings",
     "Settings",
     "SpectraSettings",
+    "TemplateSettings",
     "load_settings",
     "settings_as_toml",
 ]
@@ -100,8 +101,19 @@ class AlignSettings:
     )
     lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two sessions that miss each other")
     largest_inverse_gap_mm: float = tuned(1.5, "expert-set: beyond it the two directions found different places", "mm")
-    deformable_iterations: str = tuned("50x30", "expert-set: at 8 and 4 mm; the template is a guide, not an atlas")
+    deformable_engine: str = tuned("greedy", "expert-set: greedy, or ants (the extra 'ants' has to be installed)")
+    deformable_iterations: str = tuned(
+        "50x30", "expert-set: at 6 and 3 mm; the template is a guide, not an atlas; empty: affine only"
+    )
     deformable_voxel_mm: float = tuned(3.0, "expert-set: lesions are smaller than what this can follow", "mm")
+    deformable_smoothing: str = tuned("2.0vox 1.0vox", "expert-set: of each step and of the whole (greedy)", "voxels")
+    largest_folding: float = tuned(0.0, "a map of one brain onto another has no folds; part of the brain that may fold")
+    largest_overlap_loss: float = tuned(0.02, "expert-set: by which a deformation may worsen the Dice of the brains")
+    outlier_sd: float = tuned(3.0, "expert-set: beyond normal tissue by this many spreads of what tissue leaves over")
+    outlier_reach_mm: float = tuned(8.0, "expert-set: twice what an affine match misses an average brain by", "mm")
+    outlier_smallest_ml: float = tuned(0.5, "expert-set: smaller lesions do not pull at a field this smooth", "ml")
+    outlier_margin_mm: float = tuned(6.0, "expert-set: two voxels, the reach of the local correlation", "mm")
+    outlier_most: float = tuned(0.3, "expert-set: a larger part of the brain is a failure to recognise its tissue")
     white_probability: float = tuned(0.8, "expert-set: mostly white matter in the template")
     fewest_voxels: int = tuned(1000, "expert-set: fewer make a median or a fit uncertain", "voxels")
     trim_sd: float = tuned(2.5, "expert-set: about one normal voxel in a hundred is beyond it")
@@ -115,6 +127,23 @@ class AlignSettings:
     largest_gain: float = tuned(5.0, "expert-set: images farther apart do not show the same contrast")
     noise_rim_mm: float = tuned(3.0, "expert-set: the brain's surface differs for reasons other than noise", "mm")
     least_noise_share: float = tuned(0.05, "expert-set: no session is that much quieter than the others")
+
+
+@dataclass(frozen=True)
+class TemplateSettings:
+    """Which template the brain is matched to (`hlhneuro.imaging`); see docs/templates.md."""
+
+    path: str = tuned(
+        "", "empty: MNI152, 152 adults (Fonov 2011, NeuroImage 54:313); or a folder named as in TemplateFlow"
+    )
+    t1w: str = tuned("", "file in that folder, where its name does not tell; at least one of t1w and t2w is needed")
+    t2w: str = tuned("", "file in that folder, where its name does not tell")
+    brain: str = tuned("", "file in that folder, where its name does not tell: brain mask")
+    gm: str = tuned("", "file in that folder, where its name does not tell: probability of grey matter")
+    wm: str = tuned("", "file in that folder, where its name does not tell: probability of white matter")
+    csf: str = tuned("", "file in that folder, where its name does not tell: probability of fluid")
+    voxel_size_mm: float = tuned(2.0, "expert-set: a template is smooth, and registration works on 2 and 3 mm", "mm")
+    immature_years: float = tuned(2.0, "immature myelin below 24 months (CNS-HLH imaging reviews)", "years")
 
 
 @dataclass(frozen=True)
@@ -278,6 +307,7 @@ class Settings:
 
     prepare: PrepareSettings = PrepareSettings()
     align: AlignSettings = AlignSettings()
+    template: TemplateSettings = TemplateSettings()
     lesions: LesionSettings = LesionSettings()
     change: ChangeSettings = ChangeSettings()
     spectra: SpectraSettings = SpectraSettings()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
-from hlhneuro.imaging.atlas import deform, orient
+from hlhneuro.imaging.atlas import choose_template, deform, orient
 from hlhneuro.imaging.brain import signed_distance_mm
 from hlhneuro.imaging.intensities import harmonise
 from hlhneuro.imaging.matching import judge, match_brains
@@ -23,14 +23,21 @@ from hlhneuro.imaging.series import AlignedSeries, AlignedSession, PreparedSessi
 from hlhneuro.imaging.template import template_maps
 from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
-from hlhneuro.settings import AlignSettings
+from hlhneuro.settings import AlignSettings, TemplateSettings
 
 __all__ = ["AlignedSeries", "AlignedSession", "PreparedSession", "RegistrationQuality", "align", "prepare"]
 
 BoolImage = NDArray[np.bool_]
 
 
-def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, workers: int = 1) -> AlignedSeries:
+def align(
+    sessions: Sequence[PreparedSession],
+    settings: AlignSettings,
+    *,
+    template: TemplateSettings | None = None,
+    ages_years: Mapping[str, float | None] | None = None,
+    workers: int = 1,
+) -> AlignedSeries:
     """Bring all sessions of a subject into its unbiased midspace.
 
     The midspace lies half-way between the sessions and is then turned, rigidly, to the axes of the MNI template, so
@@ -41,6 +48,10 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
     sessions : sequence of PreparedSession
         In order of time; the result does not depend on the order.
     settings : AlignSettings
+    template : TemplateSettings, optional
+        MNI152 if left out.
+    ages_years : mapping of session label to float or None, optional
+        Below 24 months an adult template is not valid, which the result then says.
     workers : int
         Threads; the result does not depend on them.
 
@@ -48,6 +59,8 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
     ------
     InputError
         If no session can be aligned.
+    StudyError
+        If the template of the settings cannot be used.
 
     References
     ----------
@@ -67,13 +80,15 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
     ]
     to_mid = reconcile(members, links)
     placed = [Placed(ordered[n], to_mid[n]) for n in members]
-    placed, affine, verdict = orient(placed, settings)
+    ages = [(ages_years or {}).get(p.session.label) for p in placed]
+    chosen = choose_template(template or TemplateSettings(), settings, ages)
+    placed, affine, verdict = orient(placed, chosen, settings)
     if not verdict.accepted:
         problems.append(f"the match with the template is doubtful: {verdict.reason}")
     grid, distance = _subject_grid(placed, settings)
-    to_template = deform(placed, grid, distance, affine, settings)
+    to_template, deformed = deform(placed, grid, distance, affine, chosen, settings)
     brain = distance > 0
-    maps = template_maps(grid, to_template)
+    maps = template_maps(grid, to_template, chosen.template)
     found = _resample_all(placed, grid, workers)
     aligned = _normalise(placed, found, grid, brain, maps, settings, workers)
     order = {session.label: n for n, session in enumerate(sessions)}
@@ -81,10 +96,13 @@ def align(sessions: Sequence[PreparedSession], settings: AlignSettings, *, worke
         grid=grid,
         sessions=tuple(sorted(aligned, key=lambda session: order[session.label])),
         brain_mask=np.logical_and.reduce([session.brain_mask for session in aligned]),
-        to_template=to_template,
+        to_template=chosen.template.to_mni152.after(to_template),
         template_maps={name: maps[name] for name in ("gm", "wm", "csf")},
-        quality=(*quality, verdict),
+        quality=(*quality, verdict, *deformed),
         problems=tuple(problems),
+        template=chosen.template.name,
+        template_valid=chosen.valid,
+        template_reason=chosen.reason,
     )
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from hlhneuro.imaging.resampling import coverage, resample
 from hlhneuro.imaging.series import PreparedSession
 from hlhneuro.imaging.transforms import AffineTransform
-from hlhneuro.imaging.volumes import Grid, Volume
+from hlhneuro.imaging.volumes import FloatImage, Grid, Volume
 from hlhneuro.settings import AlignSettings
 
-__all__ = ["Placed", "covering", "mean_brain"]
+__all__ = ["Placed", "covering", "mean_brain", "mean_image"]
 
 BoolImage = NDArray[np.bool_]
 
@@ -31,13 +31,25 @@ class Placed:
         return self.to_subject.after(self.session.to_reference[contrast])
 
 
-def mean_brain(placed: Sequence[Placed], edge: float, settings: AlignSettings) -> tuple[str, Volume, BoolImage]:
-    """Return the mean brain-only image of the contrast that is most like the template's, and the brain mask."""
-    name = template_contrast(placed, settings)
-    having = [p for p in placed if name in p.session.volumes]
-    grid = covering([(p, name) for p in having], edge, 0.0)
+def mean_brain(
+    placed: Sequence[Placed], edge: float, order: Sequence[str], settings: AlignSettings
+) -> tuple[str, Volume, BoolImage]:
+    """Return the mean brain-only image of the first contrast in `order` that any session has, and the brain mask."""
+    name = next(
+        (name for name in (*order, *settings.reference_order) if any(name in p.session.volumes for p in placed)),
+        placed[0].session.reference,
+    )
+    grid = covering([(p, name) for p in placed if name in p.session.volumes], edge, settings.margin_mm)
+    image, brain = mean_image(placed, name, grid)
+    return name, Volume(image, grid.affine, name), brain
+
+
+def mean_image(placed: Sequence[Placed], name: str, grid: Grid) -> tuple[FloatImage, BoolImage]:
+    """Return the mean of one contrast over the sessions that have it, zero outside the brain, and the brain."""
     total, weight, inside = (np.zeros(grid.shape, dtype=np.float32) for _ in range(3))
-    for p in having:
+    for p in placed:
+        if name not in p.session.volumes:
+            continue
         volume, mask, back = p.session.volumes[name], p.session.brain_masks[name], p.of(name).inverse()
         level = float(np.median(volume.data[mask]))
         seen = coverage(volume.grid, grid, back)
@@ -46,16 +58,7 @@ def mean_brain(placed: Sequence[Placed], edge: float, settings: AlignSettings) -
         weight += seen
     shared = np.maximum(weight, 1)
     brain = inside / shared > 0.5
-    image = np.where(brain, total / shared, 0).astype(np.float32)
-    return name, Volume(image, grid.affine, name), brain
-
-
-def template_contrast(placed: Sequence[Placed], settings: AlignSettings) -> str:
-    """Return T1w if any session has it (the template is T1-weighted), else the reference of the first session."""
-    for name in ("T1w", *settings.reference_order):
-        if any(name in p.session.volumes for p in placed):
-            return name
-    return placed[0].session.reference
+    return np.where(brain, total / shared, 0).astype(np.float32), brain
 
 
 def covering(images: Sequence[tuple[Placed, str]], edge: float, margin_mm: float) -> Grid:

@@ -128,11 +128,16 @@ class AlignedSeries:
     to_template : Transform
         Maps points from subject space to MNI152 (nonlinear, symmetric, 2009a) millimetres.
     template_maps : mapping
-        Template images resampled to the subject grid: ``gm``, ``wm``, ``csf`` (probabilities in 0..1).
+        Tissue of the template on the subject grid: ``gm``, ``wm``, ``csf`` (probabilities in 0..1).
     quality : tuple of RegistrationQuality
         Session to session and subject to template.
     problems : tuple of str
         Sessions that could not be aligned, and why, in sentences.
+    template : str
+        Name of the template that the maps come from.
+    template_valid : bool
+        Whether it tells the tissue of a brain of that age; if not, tissue priors and intensity scale are doubtful.
+    template_reason : str
     """
 
     grid: Grid
@@ -142,6 +147,9 @@ class AlignedSeries:
     template_maps: Mapping[str, FloatImage]
     quality: tuple[RegistrationQuality, ...] = ()
     problems: tuple[str, ...] = ()
+    template: str = "MNI152"
+    template_valid: bool = True
+    template_reason: str = ""
 
     def session(self, label: str) -> AlignedSession | None:
         """Return the session of that label, or None."""
