@@ -75,6 +75,7 @@ def run_command(arguments: argparse.Namespace) -> int:
             arguments.level,
             participants=arguments.participant_label,
             sessions=arguments.session_label,
+            derivatives=arguments.derivatives,
             settings=settings,
             jobs=arguments.jobs,
             reports_only=arguments.reports_only,
@@ -259,6 +260,10 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("level", choices=("participant", "group"))
     run.add_argument("--participant-label", nargs="+", default=[], metavar="L", help="only these subjects")
     run.add_argument("--session-label", nargs="+", default=[], metavar="L", help="only these sessions")
+    run.add_argument(
+        "--derivatives", nargs="+", default=[], type=Path, metavar="DIR",
+        help="folders with your own brain masks (*_desc-brain_mask.nii.gz)",
+    )  # fmt: skip
     run.add_argument("--jobs", type=int, default=1, help="processors to use (default: 1); results do not depend on it")
     run.add_argument("--reports-only", action="store_true", help="make reports again from saved results")
     run.add_argument("--keep-going", action="store_true", help="start further subjects after a fault of the program")

@@ -30,11 +30,12 @@ def correct_bias(volume: Volume, mask: NDArray[np.bool_], settings: PrepareSetti
     ----------
     Tustison NJ et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 2010; 29: 1310-1320.
     """
+    box, turned = _box(volume, mask)
     edges = np.array(volume.grid.voxel_size_mm)
     shrink = [int(n) for n in np.clip(np.round(settings.n4_voxel_size_mm / edges), 1, 8)]
-    image = sitk.GetImageFromArray(np.maximum(volume.data, 0).transpose(2, 1, 0))
+    image = sitk.GetImageFromArray(np.maximum(volume.data[box][turned], 0).transpose(2, 1, 0))
     image.SetSpacing(volume.grid.voxel_size_mm)
-    where = sitk.GetImageFromArray(mask.astype(np.uint8).transpose(2, 1, 0))
+    where = sitk.GetImageFromArray(mask[box][turned].astype(np.uint8).transpose(2, 1, 0))
     where.CopyInformation(image)
     with one_thread():
         small, small_where = sitk.BinShrink(image, shrink), sitk.Shrink(where, shrink)
@@ -44,10 +45,26 @@ def correct_bias(volume: Volume, mask: NDArray[np.bool_], settings: PrepareSetti
         n4.SetConvergenceThreshold(settings.n4_convergence)
         n4.Execute(small, small_where)
         log_field = sitk.GetArrayFromImage(n4.GetLogBiasFieldAsImage(image)).transpose(2, 1, 0)
-    log_field = log_field - log_field[mask].mean()
+    log_field = log_field - log_field[mask[box][turned]].mean()
     # Far outside the mask the field is extrapolated: bounded by what was seen inside.
-    low, high = np.percentile(log_field[mask], (0.1, 99.9))
-    corrected = (volume.data / np.exp(np.clip(log_field, low, high))).astype(np.float32)
+    low, high = np.percentile(log_field[mask[box][turned]], (0.1, 99.9))
+    around = [(part.start, n - part.stop) for part, n in zip(box, mask.shape, strict=True)]
+    field = np.pad(np.clip(log_field, low, high)[turned], around, mode="edge")
+    corrected = (volume.data / np.exp(field)).astype(np.float32)
     return volume.stepped(
         np.ascontiguousarray(corrected), "n4", shrink=tuple(shrink), iterations=settings.n4_iterations
     )
+
+
+def _box(volume: Volume, mask: NDArray[np.bool_]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """Return the box of the mask, and how to run through it from left, back and bottom (or back again).
+
+    The lattice of the field then lies on the brain alone, and lies there alike whichever way the axes of the file run.
+    """
+    box, turned = [], []
+    for axis in range(3):
+        used = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
+        box.append(slice(int(used[0]), int(used[-1]) + 1))
+        column = volume.affine[:3, axis]
+        turned.append(slice(None, None, -1 if column[np.abs(column).argmax()] < 0 else 1))
+    return tuple(box), tuple(turned)

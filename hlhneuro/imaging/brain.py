@@ -11,7 +11,17 @@ from scipy import ndimage as ndi
 from hlhneuro.imaging.volumes import FloatImage, Volume
 from hlhneuro.settings import PrepareSettings
 
-__all__ = ["agree", "dilate", "erode", "is_extracted", "rough_brain", "signed_distance_mm"]
+__all__ = [
+    "agree",
+    "box_around",
+    "close",
+    "dilate",
+    "erode",
+    "is_extracted",
+    "largest_piece",
+    "rough_brain",
+    "signed_distance_mm",
+]
 
 BoolImage = NDArray[np.bool_]
 
@@ -61,27 +71,43 @@ def agree(masks: Sequence[BoolImage], voxel_size_mm: float) -> BoolImage:
 
 def signed_distance_mm(mask: BoolImage, voxel_size_mm: float, limit_mm: float = 20.0) -> FloatImage:
     """Return the distance to the surface of a mask, positive inside, cut at a limit."""
+    distance = np.full(mask.shape, -limit_mm, dtype=np.float32)
     if not mask.any():
-        return np.full(mask.shape, -limit_mm, dtype=np.float32)
-    inside = ndi.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1, 1:-1]
-    outside = ndi.distance_transform_edt(~mask)
-    distance = np.where(mask, inside - 0.5, 0.5 - outside) * voxel_size_mm
-    return np.clip(distance, -limit_mm, limit_mm).astype(np.float32)
+        return distance
+    box = box_around(mask, int(np.ceil(limit_mm / voxel_size_mm)) + 1)
+    part = mask[box]
+    inside = ndi.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1, 1:-1]
+    outside = ndi.distance_transform_edt(~part)
+    signed = np.where(part, inside - 0.5, 0.5 - outside) * voxel_size_mm
+    distance[box] = np.clip(signed, -limit_mm, limit_mm)
+    return distance
 
 
 def erode(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:
     """Erode by a ball; the edge of the image counts as tissue going on, so that a cut field of view stays whole."""
-    gap = ndi.distance_transform_edt(mask) if not mask.all() else np.full(mask.shape, np.inf)
-    eroded: BoolImage = gap * voxel_size_mm > radius_mm
+    eroded = np.zeros_like(mask)
+    if mask.any():
+        box = box_around(mask, 1)
+        part = mask[box]
+        gap = ndi.distance_transform_edt(part) if not part.all() else np.full(part.shape, np.inf)
+        eroded[box] = gap * voxel_size_mm > radius_mm
     return eroded
 
 
 def dilate(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:
     """Dilate by a ball."""
-    if not mask.any():
-        return mask
-    dilated: BoolImage = ndi.distance_transform_edt(~mask) * voxel_size_mm <= radius_mm
+    dilated = np.zeros_like(mask)
+    if mask.any():
+        box = box_around(mask, int(np.ceil(radius_mm / voxel_size_mm)) + 1)
+        dilated[box] = ndi.distance_transform_edt(~mask[box]) * voxel_size_mm <= radius_mm
     return dilated
+
+
+def box_around(mask: BoolImage, room: int) -> tuple[slice, slice, slice]:
+    """Return the box of a mask with some voxels of room: distances are only needed there, and cost by the voxel."""
+    used = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
+    x, y, z = (slice(max(int(u[0]) - room, 0), int(u[-1]) + room + 1) for u in used)
+    return x, y, z
 
 
 def close(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:

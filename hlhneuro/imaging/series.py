@@ -64,7 +64,9 @@ class PreparedSession:
         The input came brain-extracted (zero background).
     quality : tuple of RegistrationQuality
     problems : tuple of str
-        Contrasts that could not be used, and why, in sentences.
+        Contrasts that could not be used, and why, in sentences; first the notes.
+    notes : tuple of str
+        Those of the problems after which the session is still complete: what has to be known to read it.
     """
 
     label: str
@@ -75,6 +77,7 @@ class PreparedSession:
     already_extracted: bool
     quality: tuple[RegistrationQuality, ...] = ()
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ class Volume:
 
 _SENTENCES = {
     "replace_nonfinite": "{count} voxels were not finite and were set to 0",
-    "affine_conflict": "sform and qform disagree by up to {gap_mm} mm; the sform was used",
+    "affine_conflict": "sform (code {sform_code}) and qform (code {qform_code}) disagree by up to {gap_mm} mm; "
+    "the sform was used",
     "units_converted": "the header gives positions in {from}; they were converted to mm",
 }
 
@@ -205,10 +206,11 @@ def _affine(image: Any, path: Path) -> tuple[NDArray[np.float64], list[Step]]:
                 found="0, 0",
                 remedy="convert it again from DICOM (dcm2niix)",
             )
-        if sform_code and qform_code == sform_code and sform is not None and qform is not None:
+        if sform_code and qform_code and sform is not None and qform is not None:
             gap = _largest_gap_mm(sform, qform, image.shape[:3])
             if gap > _FORM_GAP_VOXELS * np.linalg.norm(sform[:3, :3], axis=0).min():
-                steps.append(Step("affine_conflict", {"gap_mm": round(gap, 3), "used": "sform"}))
+                codes = {"sform_code": int(sform_code), "qform_code": int(qform_code)}
+                steps.append(Step("affine_conflict", {"gap_mm": round(gap, 3), "used": "sform", **codes}))
         unit = header.get_xyzt_units()[0]
         if unit in _TO_MM:
             affine[:3] *= _TO_MM[unit]

@@ -16,12 +16,22 @@ import pandas as pd
 
 import hlhneuro
 from hlhneuro.errors import StudyError
+from hlhneuro.imaging.brain_engines import check_engine
 from hlhneuro.pipeline.cohort import run_group
 from hlhneuro.pipeline.subject import run_subject
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import StageStatus
 from hlhneuro.settings import Settings
-from hlhneuro.study import Provenance, Study, Subject, open_study, read_table, write_dataset_description, write_table
+from hlhneuro.study import (
+    Provenance,
+    Study,
+    Subject,
+    find_brain_masks,
+    open_study,
+    read_table,
+    write_dataset_description,
+    write_table,
+)
 
 __all__ = ["RunOutcome", "run"]
 
@@ -66,6 +76,7 @@ def run(
     *,
     participants: Sequence[str] = (),
     sessions: Sequence[str] = (),
+    derivatives: Sequence[str | Path] = (),
     settings: Settings | None = None,
     jobs: int = 1,
     reports_only: bool = False,
@@ -83,6 +94,8 @@ def run(
     level : {"participant", "group"}
     participants, sessions : sequence of str
         Labels to restrict the run to, with or without ``sub-`` and ``ses-``; empty for all.
+    derivatives : sequence of path
+        Folders of BIDS derivatives with brain masks (``*_desc-brain_mask.nii.gz``) that take the place of ours.
     settings : Settings, optional
     jobs : int
         Processors to use; the results do not depend on it.
@@ -114,13 +127,17 @@ def run(
         statuses = tuple(run_group(out))
         return RunOutcome(statuses, out)
     subjects = choose_subjects(study, participants, sessions)
+    masks = find_brain_masks(derivatives, subjects)
+    check_engine(settings.prepare.brain_engine)
     if dry_run:
         planned = (StageStatus(s.label, visit.label, "plan", "to do") for s in subjects for visit in s.sessions)
         return RunOutcome(tuple(planned), out)
     write_dataset_description(out, hlhneuro.__version__, study.root)
     concurrent = min(jobs, len(subjects))
     # A subject may use as many workers as there are processors, so that none idles while the last subject is worked on.
-    tasks = [SubjectRun(study, subject, out, settings, jobs, reports_only) for subject in subjects]
+    tasks = [
+        SubjectRun(study, subject, out, settings, jobs, reports_only, masks[subject.label]) for subject in subjects
+    ]
     statuses = tuple(_run_all(tasks, concurrent, keep_going, on_status))
     write_status(out)
     return RunOutcome(statuses, out)

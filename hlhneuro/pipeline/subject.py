@@ -94,7 +94,8 @@ def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
     if not images:
         ledger.note("align", "not assessable", "the subject has no image")
         return None
-    provenance = task.provenance("align", task.checksums(*(scan.path for scan in images)), "prepare", "align")
+    sources = task.checksums(*(scan.path for scan in images)) | task.mask_checksums()
+    provenance = task.provenance("align", sources, "prepare", "align")
     store = ImageStore(task.out, task.subject.label, provenance)
 
     def compute() -> AlignedSeries:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import hlhneuro
 from hlhneuro.settings import Settings
-from hlhneuro.study import Provenance, Study, Subject, bids_uri, file_sha256
+from hlhneuro.study import BrainMask, Provenance, Study, Subject, bids_uri, file_sha256
 
 __all__ = ["SubjectRun"]
 
@@ -27,6 +27,8 @@ class SubjectRun:
     workers : int
         Threads the engines may use; the results do not depend on it.
     reports_only : bool
+    brain_masks : mapping of session label to BrainMask
+        Those that the user supplies.
     """
 
     study: Study
@@ -35,6 +37,7 @@ class SubjectRun:
     settings: Settings
     workers: int = 1
     reports_only: bool = False
+    brain_masks: Mapping[str, BrainMask] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -50,6 +53,11 @@ class SubjectRun:
         """Return BIDS URI -> sha256 of raw files (unreadable ones are said to be so)."""
         return {bids_uri(self.study.root, path): checksum(path) for path in paths}
 
+    def mask_checksums(self) -> dict[str, str]:
+        """Return BIDS URI -> sha256 of the brain masks that the user supplies."""
+        paths = [mask.path for mask in self.brain_masks.values()]
+        return {f"bids:brainmasks:{_inside(path)}": checksum(path) for path in paths}
+
 
 def checksum(path: Path) -> str:
     """Return the sha256 of a file, or that it cannot be read."""
@@ -57,3 +65,10 @@ def checksum(path: Path) -> str:
         return file_sha256(path)
     except OSError as error:
         return f"unreadable: {error.strerror}"
+
+
+def _inside(path: Path) -> str:
+    """Return the part of a derivative's path from its subject on: where its folder lies does not matter."""
+    parts = path.parts
+    first = max(n for n, part in enumerate(parts[:-1]) if part.startswith("sub-"))
+    return "/".join(parts[first:])

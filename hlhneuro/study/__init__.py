@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlhneuro.study.brain_masks import BrainMask, find_brain_masks
 from hlhneuro.study.checking import CheckRow, StudyCheck, check_study
 from hlhneuro.study.clinical import (
     STEROID_EFFECT_DAYS,
@@ -36,6 +37,7 @@ __all__ = [
     "STEROID_EFFECT_DAYS",
     "STEROID_EFFECT_SOURCE",
     "Acquisition",
+    "BrainMask",
     "CheckRow",
     "PhysicalRange",
     "Provenance",
@@ -51,6 +53,7 @@ __all__ = [
     "covariates_by_session",
     "derivative_path",
     "file_sha256",
+    "find_brain_masks",
     "intervals_days",
     "is_current",
     "open_study",
