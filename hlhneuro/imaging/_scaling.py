@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,7 +43,7 @@ class CommonScale:
         self, images: Sequence[FloatImage], masks: Sequence[BoolImage], voxel_size_mm: float, settings: AlignSettings
     ) -> None:
         self._settings = settings
-        self._step = max(1, round(settings.fit_spacing_mm / voxel_size_mm))
+        self._step = max(1, math.ceil(settings.fit_spacing_mm / voxel_size_mm))
         self._sigma = settings.ratio_sigma_mm / (voxel_size_mm * self._step)
         self._here = [_block_means(mask.astype(np.float32), self._step) == 1 for mask in masks]
         self._both = [here & (np.sum(self._here, axis=0) > 1) for here in self._here]
