@@ -134,10 +134,12 @@ def _noise(
         return [float(sd) for sd in np.sqrt(alone)]
     pairs, measured = np.array(rows), np.array(values)
     # Fine anatomy looks like noise to neighbouring voxels: the sessions' own noise cannot exceed their difference.
-    own = pairs @ alone
-    alone = alone * min(1.0, float(measured @ own) / max(float(own @ own), 1e-30))
-    variance = alone + np.linalg.pinv(pairs) @ (measured - pairs @ alone)
+    known = np.nan_to_num(alone)
+    own = pairs @ known
+    known = known * min(1.0, float(measured @ own) / max(float(own @ own), 1e-30))
+    variance = known + np.linalg.pinv(pairs) @ (measured - pairs @ known)
     floor = settings.least_noise_share * float(np.mean(variance))
+    variance[np.isnan(alone)] = np.nan
     return [float(np.sqrt(max(v, floor))) for v in variance]
 
 

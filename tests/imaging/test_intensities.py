@@ -86,7 +86,9 @@ def test_two_sessions_exchanged_give_the_same_bit_for_bit(scene):
 
 
 def test_a_noisy_session_is_told_from_a_quiet_one(scene):
-    _, noise, _ = scene.harmonised([scene.scan(0, 0.02), scene.scan(1, 0.08)])
+    images, masks = [scene.scan(n, sd) for n, sd in enumerate((0.02, 0.08, 0.05))], [scene.brain] * 2
+    _, (*noise, unknown), _ = scene.harmonised(images, masks=[*masks, np.zeros_like(scene.brain)])
+    assert np.isnan(unknown)  # a session whose image misses the brain spoils nothing
     assert np.hypot(*noise) == pytest.approx(np.hypot(0.02, 0.08), rel=0.05)
     # Two sessions share one difference, and fine anatomy looks like noise: it is split with less certainty.
     assert noise == pytest.approx([0.02, 0.08], abs=0.02)
