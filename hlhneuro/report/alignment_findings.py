@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging.series import AlignedSeries, RegistrationQuality
-from hlhneuro.report.registrations import measures_of, parts_of, template_verdict, verdicts_of
+from hlhneuro.report.registrations import measures_of, parts_of, template_verdicts, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import join_words, session_of
 from hlhneuro.settings import AlignSettings, PrepareSettings
@@ -17,7 +17,7 @@ from hlhneuro.settings import AlignSettings, PrepareSettings
 __all__ = ["ALIGNMENT", "alignment_findings", "is_told"]
 
 # The questions, by code; all are answered "present" when all is well.
-ALIGNMENT = ("contrasts_aligned", "session_aligned", "template_aligned")
+ALIGNMENT = ("contrasts_aligned", "session_aligned", "template_aligned", "template_valid")
 
 
 def alignment_findings(results: SubjectResults) -> list[Finding]:
@@ -31,7 +31,7 @@ def alignment_findings(results: SubjectResults) -> list[Finding]:
     found = []
     for session in results.subject.sessions:
         found += [make(results, results.aligned, session.label) for make in (_contrasts_aligned, _session_aligned)]
-    return [*found, _template_aligned(results, results.aligned)]
+    return [*found, _template_aligned(results, results.aligned), _template_valid(results.aligned)]
 
 
 def is_told(results: SubjectResults, problem: str) -> bool:
@@ -90,25 +90,37 @@ def _session_aligned(results: SubjectResults, aligned: AlignedSeries, label: str
 
 def _template_aligned(results: SubjectResults, aligned: AlignedSeries) -> Finding:
     question, labels = "Brain aligned with the template", tuple(session.label for session in aligned.sessions)
-    verdict = template_verdict(aligned)
-    if verdict is None:
+    verdicts = template_verdicts(aligned)
+    if not verdicts:
         reason = "no match with the template was judged"
         return Finding("template_aligned", question, Answer.NOT_ASSESSABLE, reason, "subject", labels)
-    reason = verdict.reason
-    if not verdict.accepted:
-        reason = (
-            f"the {verdict.moving} could not be aligned to the {verdict.fixed}, so territories are doubtful: {reason}"
-        )
+    # The first is the affine match; where its deformation is refused, the affine one is used, and the reason says so.
+    affine = verdicts[0]
+    told = "; ".join(f"{verdict.moving} to {verdict.fixed}: {verdict.reason}" for verdict in verdicts)
+    if not affine.accepted:
+        told = f"the brain could not be aligned with the template, so territories are doubtful: {told}"
     return Finding(
         "template_aligned",
         question,
-        Answer.PRESENT if verdict.accepted else Answer.ABSENT,
-        reason,
+        Answer.PRESENT if affine.accepted else Answer.ABSENT,
+        told,
         "subject",
         labels,
-        value=verdict.brain_overlap,
+        value=affine.brain_overlap,
         threshold=results.settings.align.lowest_overlap,
         threshold_source=_source(results.settings.align, "lowest_overlap"),
+    )
+
+
+def _template_valid(aligned: AlignedSeries) -> Finding:
+    """Answer whether the template tells the tissue of a brain of that age."""
+    return Finding(
+        "template_valid",
+        "Template valid for the age",
+        Answer.PRESENT if aligned.template_valid else Answer.ABSENT,
+        aligned.template_reason or f"{aligned.template}; its range of ages was not judged",
+        "subject",
+        tuple(session.label for session in aligned.sessions),
     )
 
 

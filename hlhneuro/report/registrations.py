@@ -14,7 +14,7 @@ __all__ = [
     "Measure",
     "measures_of",
     "parts_of",
-    "template_verdict",
+    "template_verdicts",
     "verdict_text",
     "verdicts_between",
     "verdicts_of",
@@ -66,8 +66,19 @@ MEASURES = {
         "Inverse consistency",
         "gap",
         "mm",
-        "how far the registration there and the one back miss each other, mean over the brain: good is well below the "
-        "size of a voxel",
+        "how far the search there and the one back miss each other, mean over the brain; good is well below a voxel",
+    ),
+    "null_similarity": Measure(
+        "NMI by chance",
+        "by chance",
+        "",
+        "the similarity after the values of one image were shuffled; the one above has to be well beyond it",
+    ),
+    "detail": Measure(
+        "Detail",
+        "detail",
+        "",
+        "how much better edges agree than after a shift by a few millimetres: 0 is no better, 1 twice as well",
     ),
 }
 _NOT_MEASURES = ("moving", "fixed", "accepted", "reason")
@@ -111,6 +122,6 @@ def verdicts_between(aligned: AlignedSeries, one: str, other: str) -> list[Regis
     return [q for q in aligned.quality if {parts_of(q.moving)[0], parts_of(q.fixed)[0]} == {one, other}]
 
 
-def template_verdict(aligned: AlignedSeries) -> RegistrationQuality | None:
-    """Return the verdict on the match with the template, if there was one."""
-    return next((quality for quality in aligned.quality if "template" in quality.fixed), None)
+def template_verdicts(aligned: AlignedSeries) -> list[RegistrationQuality]:
+    """Return the verdicts on the match with the template: affine first, then how it was deformed."""
+    return [quality for quality in aligned.quality if "template" in f"{quality.moving} {quality.fixed}"]

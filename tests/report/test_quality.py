@@ -145,8 +145,21 @@ def test_a_doubtful_template_is_a_finding(results):
     match = RegistrationQuality("mean T1w", "MNI152 template", 1.01, 0.55, float("nan"), False, "too little in common")
     finding = answers(replace(results, aligned=replace(results.aligned, quality=(match,))), "template_aligned")[""]
     assert finding.answer is Answer.ABSENT
-    assert "mean T1w could not be aligned to the MNI152 template" in finding.reason
+    assert "could not be aligned with the template" in finding.reason
+    assert "mean T1w to MNI152 template: too little in common" in finding.reason
     assert finding.value == 0.55
+    refused = replace(match, fixed="deformation of the MNI152 template", reason="it folds; the affine match is used")
+    found = replace(results.aligned, quality=(replace(match, accepted=True), refused))
+    finding = answers(replace(results, aligned=found), "template_aligned")[""]
+    assert finding.answer is Answer.PRESENT
+    assert "it folds" in finding.reason
+
+
+def test_a_template_that_is_not_valid_at_that_age_is_a_finding(results):
+    young = replace(results.aligned, template_valid=False, template_reason="age 0.5 years: an adult template")
+    finding = answers(replace(results, aligned=young), "template_valid")[""]
+    assert (finding.answer, finding.reason) == (Answer.ABSENT, "age 0.5 years: an adult template")
+    assert answers(results, "template_valid")[""].answer is Answer.PRESENT
 
 
 # ------------------------------------------------------------------- figures
@@ -231,11 +244,11 @@ def test_what_cannot_be_shown_says_why(results, empty_results):
 def test_measures_that_come_later_are_shown_by_their_name():
     @dataclass(frozen=True)
     class Later(RegistrationQuality):
-        detail_agreement: float = 0.875
+        edge_agreement: float = 0.875
 
     quality = Later(*(getattr(BAD, name) for name in RegistrationQuality.__dataclass_fields__))
-    assert measures_of(quality)["detail_agreement"][0].title == "Detail agreement"
-    assert "detail agreement 0.875" in verdict_text(quality)
+    assert measures_of(quality)["edge_agreement"][0].title == "Edge agreement"
+    assert "edge agreement 0.875" in verdict_text(quality)
 
 
 def test_a_gap_that_was_read_back_as_null_is_no_number():

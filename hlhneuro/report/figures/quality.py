@@ -16,7 +16,7 @@ from hlhneuro.imaging.volumes import Volume
 from hlhneuro.report.figures.sheet import CONVENTION, PLANES, Outline, Plane, Row, View, draw_sheet
 from hlhneuro.report.figures.slices import FOLLOWED, background_of, require_aligned
 from hlhneuro.report.figures.style import COLOURS
-from hlhneuro.report.registrations import parts_of, template_verdict, verdict_text, verdicts_between
+from hlhneuro.report.registrations import parts_of, template_verdicts, verdict_text, verdicts_between
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import session_title
 from hlhneuro.settings import ReportSettings
@@ -121,8 +121,8 @@ def template_outlines(results: SubjectResults) -> Figure:
     aligned, view = require_aligned(results), View.of(require_aligned(results))
     if not aligned.template_maps:
         raise NotAssessable("the template was not carried to the patient", remedy="see what was not done, and why")
-    verdict = template_verdict(aligned)
-    name = parts_of(verdict.moving)[1] if verdict else ""
+    verdicts = template_verdicts(aligned)
+    name = parts_of(verdicts[0].moving)[1] if verdicts else ""
     if not any(name in session.volumes for session in aligned.sessions):
         name = _common_contrast(aligned.sessions)
     volumes = [session.volumes[name] for session in aligned.sessions if name in session.volumes]
@@ -135,7 +135,7 @@ def template_outlines(results: SubjectResults) -> Figure:
         grey = np.mean([view.grey(volume.data, window, axis, index) for volume in volumes], axis=0)
         tiles.append(view.tile(grey, axis, index, *outlines))
     heading = f"mean {name} of {len(volumes)} of {len(aligned.sessions)} aligned sessions"
-    heading += f" · {verdict_text(verdict)}" if verdict else ""
+    heading += "".join(f" · {verdict_text(verdict)}" for verdict in verdicts)
     note = f"edge of the template's white matter (red) and of its brain (blue); {CONVENTION}"
     return draw_sheet([Row(tuple(tiles), heading)], view.voxel_mm, note)
 
