@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,7 +67,12 @@ def _told(verdicts: Sequence[RegistrationQuality]) -> str:
 
 def _registrations(verdicts: Sequence[RegistrationQuality]) -> Row:
     """Return one row per registration, one column per measure that any of them has, and what is a good value."""
-    measures = {name: measure for quality in verdicts for name, (measure, _) in measures_of(quality).items()}
+    measures = {
+        name: measure
+        for quality in verdicts
+        for name, (measure, value) in measures_of(quality).items()
+        if math.isfinite(value)
+    }
     rows = []
     for quality in verdicts:
         values = {name: measure.text(value) for name, (measure, value) in measures_of(quality).items()}
