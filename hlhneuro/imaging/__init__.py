@@ -9,6 +9,7 @@ from hlhneuro.imaging.alignment import (
     prepare,
 )
 from hlhneuro.imaging.resampling import coverage, resample, resample_labels, resample_mask
+from hlhneuro.imaging.template_files import template_checksums, template_paths
 from hlhneuro.imaging.transform_files import load_itk, load_linear, load_transform, save_itk, save_transform
 from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, Transform
 from hlhneuro.imaging.volumes import Grid, Step, Volume, load_volume
@@ -36,4 +37,6 @@ __all__ = [
     "resample_mask",
     "save_itk",
     "save_transform",
+    "template_checksums",
+    "template_paths",
 ]

@@ -81,7 +81,7 @@ def register_deformable(
     placed = resample(windowed(moving, None), moving.grid, fixed.grid, start.inverse(), "linear")
     target = windowed(fixed, counted)
     if settings.deformable_engine == "greedy":
-        warp = _greedy_warp(target, placed, counted, fixed.grid, settings, "-o warp", "warp")
+        warp = _greedy_warp(target, placed, counted, fixed.grid, settings)
     elif settings.deformable_engine == "ants":
         warp = ants_warp(target, placed, counted, fixed.grid, settings.deformable_iterations)
     else:
@@ -92,15 +92,24 @@ def register_deformable(
 
 
 def _greedy_warp(
-    fixed: FloatImage, moving: FloatImage, counted: BoolImage, grid: Grid, settings: AlignSettings, out: str, name: str
+    fixed: FloatImage,
+    moving: FloatImage,
+    counted: BoolImage,
+    grid: Grid,
+    settings: AlignSettings,
+    *,
+    root: bool = False,
 ) -> FloatImage:
+    """Return the displacement (RAS+ mm) of fixed points, or the 64th root of one found with stationary velocities."""
+    out = "-sv -oroot found -o whole" if root else "-o found"
     steps = f"-n {settings.deformable_iterations} -s {settings.deformable_smoothing}"
     warp = greedy(
         f"-i fix mov -gm mask {out} -m {_METRIC} {steps}",
-        name,
+        "found",
         fix=to_sitk(fixed, grid),
         mov=to_sitk(moving, grid),
         mask=to_sitk(counted, grid),
+        whole=None,
     )
     field = np.ascontiguousarray(np.transpose(sitk.GetArrayFromImage(warp), (2, 1, 0, 3)), dtype=np.float32)
     field *= np.array([-1, -1, 1], dtype=np.float32)  # LPS
@@ -132,10 +141,7 @@ def register_deformable_pair(
     if first.grid.shape != second.grid.shape or not np.allclose(first.affine, second.affine):
         raise ValueError("both images have to lie on one grid")
     images = [windowed(volume, mask) for volume, mask in zip((first, second), counted, strict=True)]
-    roots = [
-        _greedy_warp(images[n], images[1 - n], counted[n], first.grid, settings, "-sv -o warp -oroot root", "root")
-        for n in (0, 1)
-    ]
+    roots = [_greedy_warp(images[n], images[1 - n], counted[n], first.grid, settings, root=True) for n in (0, 1)]
     mean = ((roots[0] - roots[1]) / 2).astype(np.float32)
     forward, backward = (_raised(field, first.grid) for field in (mean, -mean))
     there, back = (_raised(field, first.grid) for field in roots)

@@ -150,7 +150,9 @@ def segment_lesions(
     tissue_maps = {name: np.where(union, np.float32(0), image) for name, image in zip(TISSUES, tissue, strict=True)}
     results = []
     for i, (session, mask, probability) in enumerate(zip(sessions, masks, probabilities, strict=True)):
-        confidence, reason = _confidence(contrasts[session.label], ages_years.get(session.label), session, settings)
+        doubt = "" if series.template_valid else series.template_reason
+        age = ages_years.get(session.label)
+        confidence, reason = _confidence(contrasts[session.label], age, session, settings, doubt)
         sd_ml, border_sd_ml = volume_sd_ml(
             mask, (pooled[i], null.threshold), borders[i], session, series.grid, settings
         )
@@ -382,9 +384,13 @@ def _large_enough(grid: Grid, masks: list[BoolImage], settings: LesionSettings) 
 
 
 def _confidence(
-    contrasts: tuple[str, ...], age_years: float | None, session: AlignedSession, settings: LesionSettings
+    contrasts: tuple[str, ...],
+    age_years: float | None,
+    session: AlignedSession,
+    settings: LesionSettings,
+    template_doubt: str = "",
 ) -> tuple[str, str]:
-    doubts = []
+    doubts = [template_doubt] if template_doubt else []
     if contrasts[0] != "FLAIR":
         doubts.append(
             "no FLAIR: beside fluid, and in most of the cortex, a lesion cannot be told from it and is not looked for"

@@ -16,6 +16,7 @@ import pandas as pd
 
 import hlhneuro
 from hlhneuro.errors import StudyError
+from hlhneuro.imaging import template_paths
 from hlhneuro.imaging.brain_engines import check_engine
 from hlhneuro.pipeline.cohort import run_group
 from hlhneuro.pipeline.subject import run_subject
@@ -129,6 +130,7 @@ def run(
     subjects = choose_subjects(study, participants, sessions)
     masks = find_brain_masks(derivatives, subjects)
     check_engine(settings.prepare.brain_engine)
+    template_paths(settings.template)
     if dry_run:
         planned = (StageStatus(s.label, visit.label, "plan", "to do") for s in subjects for visit in s.sessions)
         return RunOutcome(tuple(planned), out)

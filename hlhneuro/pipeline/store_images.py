@@ -88,7 +88,7 @@ class ImageStore:
             self._image(self._path(None, "mask", desc="brain"), as_u8(series.brain_mask), series.grid,
                         "Brain common to all sessions"),
             *(self._image(self._path(None, "probseg", label=name.upper(), desc="template"), image, series.grid,
-                          f"Template {name} probability carried to subject space")
+                          f"{series.template} template: {name} probability carried to subject space")
               for name, image in series.template_maps.items()),
         ]  # fmt: skip
         name = self._path(None, "xfm", ".txt", space="", **{"from": "MNI152", "to": "subject", "mode": "image"})
@@ -111,6 +111,9 @@ class ImageStore:
             "sessions": sessions,
             "quality": [asdict(quality) for quality in series.quality],
             "problems": list(series.problems),
+            "template": series.template,
+            "template_valid": series.template_valid,
+            "template_reason": series.template_reason,
         }
         return Kept(tuple(files), payload)
 
@@ -153,6 +156,9 @@ class ImageStore:
             },
             quality=tuple(RegistrationQuality(**quality) for quality in payload["quality"]),
             problems=tuple(payload["problems"]),
+            template=payload["template"],
+            template_valid=payload["template_valid"],
+            template_reason=payload["template_reason"],
         )
 
     def _recall_session(self, described: Mapping[str, Any], grid: Grid) -> AlignedSession:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 import hlhneuro
 from hlhneuro.answers import Finding
 from hlhneuro.errors import InputError, StudyError
-from hlhneuro.imaging import AlignedSeries, align
+from hlhneuro.imaging import AlignedSeries, align, template_checksums
 from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change, segment_lesions
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
 from hlhneuro.pipeline.preparing import prepare_all
@@ -94,17 +94,23 @@ def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
     if not images:
         ledger.note("align", "not assessable", "the subject has no image")
         return None
+    ages = {session.label: session.age_years for session in task.subject.sessions}
     sources = task.checksums(*(scan.path for scan in images)) | task.mask_checksums()
-    provenance = task.provenance("align", sources, "prepare", "align")
+    sources |= template_checksums(task.settings.template) | {"ages": fingerprint_of(ages)}
+    provenance = task.provenance("align", sources, "prepare", "align", "template")
     store = ImageStore(task.out, task.subject.label, provenance)
 
     def compute() -> AlignedSeries:
         prepared = prepare_all(task, ledger)
         if not prepared:
             raise InputError("no session has a usable image", remedy="see the reasons given for each file")
-        series = align(prepared, task.settings.align, workers=task.workers)
+        series = align(
+            prepared, task.settings.align, template=task.settings.template, ages_years=ages, workers=task.workers
+        )
         for problem in series.problems:
             ledger.note("align", "failed", problem)
+        if not series.template_valid:
+            ledger.note("align", "not assessable", series.template_reason)
         return series
 
     return ledger.stage(

@@ -13,7 +13,7 @@ import pytest
 from hlhneuro.errors import StudyError
 from hlhneuro.pipeline import RunOutcome, load_results, run
 from hlhneuro.report import COLUMNS
-from hlhneuro.settings import Settings
+from hlhneuro.settings import Settings, TemplateSettings
 from hlhneuro.study import read_table
 from tests.pipeline.conftest import checksums
 
@@ -122,6 +122,7 @@ def test_results_do_not_depend_on_the_number_of_workers(
         ({"sessions": ["99"]}, "no such session"),
         ({"level": "everything"}, "unknown level"),
         ({"jobs": 0}, "--jobs"),
+        ({"settings": Settings(template=TemplateSettings(path="absent"))}, "no such folder"),
     ],
 )
 def test_a_wrong_call_is_refused(lean_study: Path, tmp_path: Path, arguments: dict[str, object], says: str) -> None:
