@@ -43,12 +43,12 @@ class PrepareSettings:
 
     n4_voxel_size_mm: float = tuned(
         5.0,
-        "measured on known fields of 15 % SD (tests/benchmarks/test_bench_brain.py): with 30, 20 and 10 steps 3.5 % "
-        "is left in 1.6 s; 4 mm with 40, 40 and 30 steps leaves 2.9 % in 5.9 s, 8 mm 4.9 % in 0.7 s",
+        "measured on known fields of 15 % SD (tests/benchmarks/test_bench_brain.py): 5 mm leaves 3.9 % in 2.0 s, "
+        "4 mm 3.5 % in 5.7 s, 6 mm 4.1 % in 1.5 s, 8 mm 4.9 % in 0.7 s",
         "mm",
     )
     n4_iterations: tuple[int, ...] = tuned(
-        (30, 20, 10), "measured, see above; one level leaves 8 %, a fourth fits the anatomy (7 %)"
+        (40, 40, 30), "measured there: two levels leave 5.3 % for 4.1 %, one 8 %; a fourth fits the anatomy (7 %)"
     )
     n4_convergence: float = tuned(1e-3, "default of SimpleITK's N4")
     quantitative: tuple[str, ...] = tuned(

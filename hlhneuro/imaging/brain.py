@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage as ndi
 
+from hlhneuro.imaging._engine import one_thread, sitk
 from hlhneuro.imaging.volumes import FloatImage, Volume
 from hlhneuro.settings import PrepareSettings
 
@@ -76,8 +77,8 @@ def signed_distance_mm(mask: BoolImage, voxel_size_mm: float, limit_mm: float = 
         return distance
     box = box_around(mask, int(np.ceil(limit_mm / voxel_size_mm)) + 1)
     part = mask[box]
-    inside = ndi.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1, 1:-1]
-    outside = ndi.distance_transform_edt(~part)
+    inside = _voxels_to(~np.pad(part, 1))[1:-1, 1:-1, 1:-1]
+    outside = _voxels_to(part)
     signed = np.where(part, inside - 0.5, 0.5 - outside) * voxel_size_mm
     distance[box] = np.clip(signed, -limit_mm, limit_mm)
     return distance
@@ -89,8 +90,7 @@ def erode(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage:
     if mask.any():
         box = box_around(mask, 1)
         part = mask[box]
-        gap = ndi.distance_transform_edt(part) if not part.all() else np.full(part.shape, np.inf)
-        eroded[box] = gap * voxel_size_mm > radius_mm
+        eroded[box] = part.all() or _voxels_to(~part) * voxel_size_mm > radius_mm
     return eroded
 
 
@@ -99,8 +99,22 @@ def dilate(mask: BoolImage, radius_mm: float, voxel_size_mm: float) -> BoolImage
     dilated = np.zeros_like(mask)
     if mask.any():
         box = box_around(mask, int(np.ceil(radius_mm / voxel_size_mm)) + 1)
-        dilated[box] = ndi.distance_transform_edt(~mask[box]) * voxel_size_mm <= radius_mm
+        dilated[box] = _voxels_to(mask[box]) * voxel_size_mm <= radius_mm
     return dilated
+
+
+def _voxels_to(mask: BoolImage) -> FloatImage:
+    """Return how many voxel edges lie between each voxel and the nearest one of a mask that is not empty.
+
+    References
+    ----------
+    Maurer CR, Qi R, Raghavan V. A linear time algorithm for computing exact Euclidean distance transforms of binary
+    images in arbitrary dimensions. IEEE Trans Pattern Anal Mach Intell 2003; 25: 265-270.
+    """
+    with one_thread():
+        signed = sitk.SignedMaurerDistanceMap(sitk.GetImageFromArray(mask.astype(np.uint8)), False, False, False)
+        distance: FloatImage = np.maximum(sitk.GetArrayFromImage(signed), 0)
+    return distance
 
 
 def box_around(mask: BoolImage, room: int) -> tuple[slice, slice, slice]:

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 
 from hlhneuro.errors import InputError
+from hlhneuro.imaging.resampling import resample
+from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid, load_volume
 
 AFFINE = np.array([[-1.0, 0, 0, 10], [0, 1.5, 0, -20], [0, 0, 4, 5], [0, 0, 0, 1]])
@@ -147,3 +149,38 @@ def test_bad_files_are_named_with_a_remedy(tmp_path, data, kind, says):
 def test_grid_points_are_voxel_centres():
     points = Grid((2, 3, 4), AFFINE).points_mm()
     np.testing.assert_allclose(points[1, 2, 3], AFFINE[:3] @ [1, 2, 3, 1])
+
+
+def test_a_mirrored_file_keeps_every_point_in_its_place(tmp_path, data):
+    """Left to right or right to left in the file, both are valid: a value stays at its point of the scanner."""
+    mirrored = AFFINE @ np.array([[-1, 0, 0, data.shape[0] - 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    one = load_volume(write(tmp_path / "a.nii.gz", data), "FLAIR")
+    other = load_volume(write(tmp_path / "b.nii.gz", data[::-1], mirrored), "FLAIR")
+    assert np.linalg.det(one.affine) * np.linalg.det(other.affine) < 0
+    target = Grid((9, 14, 20), np.array([[1.0, 0, 0, 2], [0, 1, 0, -20], [0, 0, 1, 5], [0, 0, 0, 1]]))
+    images = [resample(v.data, v.grid, target, AffineTransform.identity(), "linear") for v in (one, other)]
+    assert images[0].any()
+    np.testing.assert_allclose(images[1], images[0], rtol=1e-5, atol=1e-4)
+
+
+def test_large_integers_with_a_scale_do_not_overflow(tmp_path):
+    stored = np.full((4, 5, 6), 32767, dtype=np.int16)
+    stored[0] = -32768
+    image = nib.Nifti1Image(stored, AFFINE)
+    image.header.set_slope_inter(1e30, 0)
+    image.to_filename(tmp_path / "a.nii")
+    data = load_volume(tmp_path / "a.nii", "T2w").data
+    assert np.isfinite(data).all()
+    assert data.min() < 0 < data.max()
+
+
+def test_forms_of_unlike_codes_that_disagree_are_said_too(tmp_path, data):
+    image = nib.Nifti1Image(data, AFFINE)
+    other = AFFINE.copy()
+    other[1, 3] -= 12
+    image.set_sform(AFFINE, 4)
+    image.set_qform(other, 1)
+    nib.save(image, tmp_path / "a.nii.gz")
+    volume = load_volume(tmp_path / "a.nii.gz", "FLAIR")
+    np.testing.assert_allclose(volume.affine, AFFINE)
+    assert "sform (code 4) and qform (code 1) disagree by up to 12.0 mm; the sform was used" in volume.notes[0]

@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from hlhneuro.cli import main
 from hlhneuro.errors import StudyError
 from hlhneuro.pipeline.ledger import Ledger
 from hlhneuro.pipeline.preparing import read_brain
@@ -75,3 +76,11 @@ def test_masks_that_cannot_be_meant_are_refused(names: tuple[str, ...], says: st
     assert caught.value.remedy
     with pytest.raises(StudyError, match="no such folder"):
         task_of(tmp_path / "nowhere")
+
+
+def test_the_command_takes_folders_of_derivatives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_mask(tmp_path / "masks", "")
+    call = ["run", str(STUDY), str(tmp_path / "out"), "participant", "--dry-run", "--derivatives"]
+    assert main([*call, str(tmp_path / "masks")]) == 0
+    assert main([*call, str(tmp_path / "nowhere")]) == 2
+    assert "no such folder of derivatives" in capsys.readouterr().err
