@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
-from hlhneuro.imaging.brain import dilate
-from hlhneuro.imaging.registration import Match, compare, register_rigid
+from hlhneuro.imaging.registration import Match, best_start, centre_of, in_reverse, register_rigid
 from hlhneuro.imaging.resampling import resample
 from hlhneuro.imaging.series import RegistrationQuality
 from hlhneuro.imaging.transforms import AffineTransform
-from hlhneuro.imaging.volumes import Grid, Volume
+from hlhneuro.imaging.volumes import Volume
 
 __all__ = ["Limits", "judge", "match_brains"]
 
 BoolImage = NDArray[np.bool_]
-# The whole pyramid first. On its coarsest level thick slices of unlike contrasts can lose each other: then without it.
-_PYRAMIDS = ("100x50x10", "100x20")
+# Two coarse levels first. On the coarser, thick slices of unlike contrasts can lose each other: then without it.
+_PYRAMIDS = ("100x50", "100")
+_TURN_DEG = 30.0  # heads that lie turned: the coarse search finds what is left within about twenty degrees
+_CLOSE = 0.5  # Dice of two brains from which the scanner's coordinates are worth a try
 
 
 class Limits(Protocol):
@@ -32,6 +35,8 @@ class Limits(Protocol):
     @property
     def lowest_overlap(self) -> float: ...  # noqa: D102
     @property
+    def lowest_detail(self) -> float: ...  # noqa: D102
+    @property
     def largest_inverse_gap_mm(self) -> float: ...  # noqa: D102
 
 
@@ -40,8 +45,9 @@ def match_brains(
 ) -> Match:
     """Find the rigid transform that brings one brain onto another.
 
-    Begins where the scanner's coordinates put the images; if what is found cannot be accepted, the coarsest level is
-    left out, and then the brains are put centre on centre.
+    Begins where the scanner's coordinates put the images. If what is found cannot be accepted, the brains are put
+    centre on centre, then the coarsest level is left out, then one is turned about each axis. Exchanged images give
+    the inverse transform.
 
     Parameters
     ----------
@@ -54,46 +60,107 @@ def match_brains(
     Returns
     -------
     Match
-        The first that can be accepted, else the one whose brains overlap best.
+        The first that can be accepted, else the one whose edges agree best. If its images look mirrored, it says so.
     """
-    edge = fixed.grid.voxel_size_mm[0]
-    wide = [dilate(brain, limits.registration_margin_mm, edge) for brain in (fixed_brain, moving_brain)]
+    if in_reverse(fixed, moving):
+        found = match_brains(moving, fixed, moving_brain, fixed_brain, limits)
+        return replace(found, transform=found.transform.inverse())
     tried: list[Match] = []
-    for start in _starts(fixed.grid, fixed_brain, moving.grid, moving_brain):
-        for pyramid in _PYRAMIDS:
-            found = register_rigid(fixed, moving, wide[0], wide[1], start=start, iterations=pyramid)
-            similarity, overlap = compare(fixed, moving, fixed_brain, moving_brain, found.transform)
-            tried.append(replace(found, similarity=similarity, overlap=overlap))
-            if judge(tried[-1], "", "", limits).accepted:
-                return tried[-1]
-    return max(tried, key=lambda match: match.overlap)
+    for start, pyramid in _plans(fixed, fixed_brain, moving, moving_brain):
+        tried.append(
+            register_rigid(
+                fixed,
+                moving,
+                fixed_brain,
+                moving_brain,
+                start=start,
+                reach_mm=limits.registration_margin_mm,
+                iterations=pyramid,
+            )
+        )
+        if not _reasons(tried[-1], limits):
+            return tried[-1]
+    best = max(tried, key=lambda match: (np.nan_to_num(match.detail, nan=-1.0), match.overlap))
+    return replace(best, mirrored=_fits_mirrored(fixed, moving, fixed_brain, moving_brain, limits))
 
 
-def _starts(
-    fixed: Grid, fixed_mask: BoolImage, moving: Grid, moving_mask: BoolImage, close: float = 0.5
-) -> list[AffineTransform]:
-    """Return where to begin: the scanner's coordinates if the masks overlap there, and centre on centre."""
+def _plans(
+    fixed: Volume, fixed_brain: BoolImage, moving: Volume, moving_brain: BoolImage
+) -> Iterator[tuple[AffineTransform, str]]:
+    """Yield where to begin and with which pyramid, the likeliest first; what comes late is only worked out if asked."""
     identity = AffineTransform.identity()
-    carried = resample(moving_mask, moving, fixed, identity, "linear") > 0.5
-    overlap = 2 * float((carried & fixed_mask).sum()) / float(carried.sum() + fixed_mask.sum())
-    places = ((fixed, fixed_mask), (moving, moving_mask))
-    centres = [AffineTransform(grid.affine).map(np.argwhere(mask).mean(axis=0)) for grid, mask in places]
+    carried = resample(moving_brain, moving.grid, fixed.grid, identity, "linear") > 0.5
+    overlap = 2 * float((carried & fixed_brain).sum()) / float(carried.sum() + fixed_brain.sum())
+    centres = [centre_of(fixed, fixed_brain), centre_of(moving, moving_brain)]
     centred = AffineTransform.translation(centres[0] - centres[1])
-    return [identity, centred] if overlap > close else [centred]
+    yield from ((start, _PYRAMIDS[0]) for start in ([identity, centred] if overlap > _CLOSE else [centred]))
+    yield centred, _PYRAMIDS[1]
+    turned = [centred.after(_turn(sign * _TURN_DEG * axis, centres[1])) for axis in np.eye(3) for sign in (1, -1)]
+    yield best_start(fixed, moving, fixed_brain, moving_brain, turned), _PYRAMIDS[0]
+
+
+def _turn(degrees: NDArray[np.float64], centre_mm: NDArray[np.float64]) -> AffineTransform:
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_rotvec(np.deg2rad(degrees)).as_matrix()
+    matrix[:3, 3] = centre_mm - matrix[:3, :3] @ centre_mm
+    return AffineTransform(matrix)
+
+
+def _fits_mirrored(
+    fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: Limits
+) -> bool:
+    """Return whether the moving image would be accepted if left and right were exchanged in it."""
+    turned = replace(moving, data=np.ascontiguousarray(moving.data[::-1]))
+    brain = np.ascontiguousarray(moving_brain[::-1])
+    start = AffineTransform.translation(centre_of(fixed, fixed_brain) - centre_of(turned, brain))
+    found = register_rigid(fixed, turned, fixed_brain, brain, start=start, reach_mm=limits.registration_margin_mm)
+    return not _reasons(found, limits)
 
 
 def judge(match: Match, moving: str, fixed: str, limits: Limits) -> RegistrationQuality:
     """Say whether a registration can be relied on, and why."""
-    gap = match.inverse_consistency_mm
+    measured = f"mutual information {match.similarity:.3f}"
+    if np.isfinite(match.null_similarity):
+        measured += f" ({match.null_similarity:.3f} by chance)"
+    measured += f", brain Dice {match.overlap:.2f}"
+    if np.isfinite(match.detail):
+        measured += f", edges agree {100 * match.detail:.0f} % better than displaced"
+    if np.isfinite(match.inverse_consistency_mm):
+        measured += f", both coarse searches agree to {match.inverse_consistency_mm:.2f} mm"
+    reasons = _reasons(match, limits)
+    return RegistrationQuality(
+        moving,
+        fixed,
+        match.similarity,
+        match.overlap,
+        match.inverse_consistency_mm,
+        not reasons,
+        "; ".join(reasons) or measured,
+        match.null_similarity,
+        match.detail,
+    )
+
+
+def _reasons(match: Match, limits: Limits) -> list[str]:
+    """Return why a registration cannot be accepted, in plain words; what was not measured is no reason."""
     reasons = []
-    if match.similarity < limits.lowest_similarity:
-        reasons.append(f"the images share too little (mutual information {match.similarity:.3f})")
+    if match.mirrored:
+        reasons.append(
+            "the image looks mirrored left to right (it fits when its sides are exchanged); check its header"
+        )
+    chance = match.null_similarity - 1 if np.isfinite(match.null_similarity) else 0.0
+    if match.similarity - chance < limits.lowest_similarity:
+        reasons.append(
+            f"the images share too little (mutual information {match.similarity:.3f}, {1 + chance:.3f} by chance)"
+        )
     if match.overlap < limits.lowest_overlap:
-        reasons.append(f"the brains do not overlap (Dice {match.overlap:.2f})")
-    if gap > limits.largest_inverse_gap_mm:
-        reasons.append(f"both directions differ by {gap:.1f} mm")
-    measured = f"mutual information {match.similarity:.3f}, brain Dice {match.overlap:.2f}"
-    if np.isfinite(gap):
-        measured += f", both directions agree to {gap:.2f} mm"
-    reason = "; ".join(reasons) or measured
-    return RegistrationQuality(moving, fixed, match.similarity, match.overlap, gap, not reasons, reason)
+        reasons.append(f"the brains do not overlap (Dice {match.overlap:.2f}, at least {limits.lowest_overlap:.2f})")
+    if match.detail < limits.lowest_detail:
+        reasons.append(
+            f"the folds of the two brains do not fit: edges agree {100 * match.detail:.0f} % better than after a shift "
+            f"of a few millimetres, one person's images at least {100 * limits.lowest_detail:.0f} %; these may be "
+            "images of two different people"
+        )
+    if match.inverse_consistency_mm > limits.largest_inverse_gap_mm:
+        reasons.append(f"the coarse searches in both directions differ by {match.inverse_consistency_mm:.1f} mm")
+    return reasons

@@ -1,20 +1,26 @@
-"""Finding rigid and affine transforms, and saying how good they are. The engine itself is in `_engine`."""
+"""Finding rigid and affine transforms. The engine itself is in `_engine`, the last rigid step in `refinement`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.imaging._engine import greedy, to_sitk, windowed
-from hlhneuro.imaging.resampling import coverage, resample
+from hlhneuro.imaging.brain import dilate
+from hlhneuro.imaging.likeness import likeness, mutual_information
+from hlhneuro.imaging.refinement import Sampler, refine_rigid
+from hlhneuro.imaging.resampling import resample
 from hlhneuro.imaging.transforms import AffineTransform, mean_rigid
 from hlhneuro.imaging.volumes import Grid, Volume
 
 __all__ = [
     "Match",
-    "compare",
+    "best_start",
+    "centre_of",
+    "in_reverse",
     "isotropic_grid",
     "mutual_information",
     "register_affine",
@@ -27,24 +33,34 @@ BoolImage = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Match:
-    """A rigid registration that was made in both directions.
+    """A registration, and how alike the two images are under it.
 
     Parameters
     ----------
     transform : AffineTransform
-        Points of the moving image to points of the fixed one; the mean of both directions.
+        Points of the moving image to points of the fixed one.
     inverse_consistency_mm : float
-        Mean gap between the two directions over the fixed mask.
+        Mean gap over the brain between the coarse searches in the two directions, from which the transform was refined.
+        The transform itself is the same from either side.
     similarity : float
-        Normalised mutual information inside both masks, 1 (unrelated) to 2 (the same).
+        Normalised mutual information inside both brains, 1 (unrelated) to 2 (the same).
     overlap : float
-        Dice overlap of the two masks where both images have data.
+        Dice overlap of the brains where both images have data.
+    null_similarity : float
+        The similarity after the values of one image were shuffled; NaN where it was not measured.
+    detail : float
+        Agreement of edges over that of the displaced images, minus one (`likeness`); NaN where it was not measured.
+    mirrored : bool
+        It fits only if left and right are exchanged in one of the images.
     """
 
     transform: AffineTransform
     inverse_consistency_mm: float
     similarity: float
     overlap: float
+    null_similarity: float = float("nan")
+    detail: float = float("nan")
+    mirrored: bool = False
 
 
 def isotropic_grid(grid: Grid, voxel_size_mm: float, mask: BoolImage | None = None, margin_mm: float = 0.0) -> Grid:
@@ -78,24 +94,33 @@ def working_image(
 def register_rigid(
     fixed: Volume,
     moving: Volume,
-    fixed_mask: BoolImage,
-    moving_mask: BoolImage,
+    fixed_brain: BoolImage,
+    moving_brain: BoolImage,
     *,
     start: AffineTransform | None = None,
-    iterations: str = "100x50x10",
+    reach_mm: float = 16.0,
+    coarse_voxel_mm: float = 4.0,
+    iterations: str = "100x50",
 ) -> Match:
-    """Find the rigid transform between two working images by normalised mutual information, in both directions.
+    """Find the rigid transform between two working images, of any contrasts.
+
+    First on coarse copies in both directions by normalised mutual information, then, from the mean of the two, half-way
+    between the images (`refine_rigid`). Exchanged images give the inverse transform.
 
     Parameters
     ----------
     fixed, moving : Volume
-        Isotropic RAS+ images of any two contrasts.
-    fixed_mask, moving_mask : bool arrays
-        The brain on each: only what lies near it counts.
+        Isotropic RAS+ images.
+    fixed_brain, moving_brain : bool arrays
+        The brain on each.
     start : AffineTransform, optional
-        Moving to fixed points, to begin from; identity if left out.
+        Rigid, moving to fixed points, to begin from; identity if left out.
+    reach_mm : float
+        How far from the brain the coarse copies are looked at.
+    coarse_voxel_mm : float
+        Voxels of the coarse copies.
     iterations : str
-        Steps at a quarter, half and full resolution.
+        Steps on the coarse copies, coarsest level first; each level has half the voxels of the one before.
 
     Returns
     -------
@@ -109,15 +134,72 @@ def register_rigid(
     Reuter M, Rosas HD, Fischl B. Highly accurate inverse consistent registration. NeuroImage 2010; 53: 1181-1196.
     """
     start = start or AffineTransform.identity()
-    forward = _linear(fixed, moving, fixed_mask, 6, start, iterations)
-    backward = _linear(moving, fixed, moving_mask, 6, start.inverse(), iterations)
-    centre = AffineTransform(fixed.affine).map(np.argwhere(fixed_mask).mean(axis=0))
-    forward, backward = forward.rigid_part(centre), backward.rigid_part(forward.inverse().map(centre))
-    transform = mean_rigid([forward, backward.inverse()])
-    points = AffineTransform(fixed.affine).map(np.argwhere(fixed_mask)[::7])
+    if in_reverse(fixed, moving):
+        found = register_rigid(
+            moving,
+            fixed,
+            moving_brain,
+            fixed_brain,
+            start=start.inverse(),
+            reach_mm=reach_mm,
+            coarse_voxel_mm=coarse_voxel_mm,
+            iterations=iterations,
+        )
+        return replace(found, transform=found.transform.inverse())
+    (here, near), (there, far) = (
+        _coarse(image, brain, coarse_voxel_mm, reach_mm)
+        for image, brain in ((fixed, fixed_brain), (moving, moving_brain))
+    )
+    forward = _linear(here, there, near, 6, start, iterations).rigid_part(centre_of(fixed, fixed_brain))
+    backward = _linear(there, here, far, 6, start.inverse(), iterations).rigid_part(centre_of(moving, moving_brain))
+    middle = mean_rigid([forward, backward.inverse()])
+    points = AffineTransform(fixed.affine).map(np.argwhere(fixed_brain)[::7])
     gap = float(np.linalg.norm(forward.inverse().map(points) - backward.map(points), axis=1).mean())
-    similarity, overlap = compare(fixed, moving, fixed_mask, moving_mask, transform)
-    return Match(transform, gap, similarity, overlap)
+    sides = (Sampler.of(fixed, fixed_brain), Sampler.of(moving, moving_brain))
+    transform = refine_rigid(sides, middle)
+    alike = likeness(sides, transform)
+    return Match(transform, gap, alike.similarity, alike.overlap, alike.null_similarity, alike.detail)
+
+
+def in_reverse(fixed: Volume, moving: Volume) -> bool:
+    """Return whether two images are to change places, so that a pair is always worked on in the same order.
+
+    Nothing in the registration prefers one of two images; this keeps rounding errors from doing so.
+    """
+    one, other = ((v.data.tobytes(), v.affine.tobytes()) for v in (fixed, moving))
+    return one > other
+
+
+def best_start(
+    fixed: Volume,
+    moving: Volume,
+    fixed_brain: BoolImage,
+    moving_brain: BoolImage,
+    starts: Sequence[AffineTransform],
+    *,
+    voxel_mm: float = 8.0,
+    reach_mm: float = 16.0,
+) -> AffineTransform:
+    """Return, of several starts, what a quick search from the best of them gives: rigid, moving to fixed points."""
+    (here, near), (there, far) = (
+        _coarse(image, brain, voxel_mm, reach_mm) for image, brain in ((fixed, fixed_brain), (moving, moving_brain))
+    )
+    sides = (Sampler.of(here, near), Sampler.of(there, far))
+    centre = centre_of(fixed, fixed_brain)
+    found = [_linear(here, there, near, 6, start, "100").rigid_part(centre) for start in starts]
+    return max(found, key=lambda transform: likeness(sides, transform, voxel_mm).similarity)
+
+
+def centre_of(image: Volume, brain: BoolImage) -> NDArray[np.float64]:
+    """Return the centre of a brain, mm."""
+    return AffineTransform(image.affine).map(np.argwhere(brain).mean(axis=0))
+
+
+def _coarse(image: Volume, brain: BoolImage, voxel_mm: float, reach_mm: float) -> tuple[Volume, BoolImage]:
+    """Return a coarse copy of a working image, and what lies near the brain on it."""
+    small = working_image(image, voxel_mm)
+    share = resample(brain, image.grid, small.grid, AffineTransform.identity(), "linear")
+    return small, dilate(share > 0.5, reach_mm, voxel_mm)
 
 
 def register_affine(
@@ -146,40 +228,3 @@ def _linear(
     )
     # The engine's matrix is in RAS+ millimetres and maps fixed points to moving points.
     return AffineTransform(np.asarray(found, dtype=np.float64)).inverse().after(start)
-
-
-def compare(
-    fixed: Volume, moving: Volume, fixed_mask: BoolImage, moving_mask: BoolImage, transform: AffineTransform
-) -> tuple[float, float]:
-    """Return normalised mutual information and mask overlap under a transform of moving to fixed points."""
-    to_moving = transform.inverse()
-    seen = coverage(moving.grid, fixed.grid, to_moving)
-    carried = resample(moving.data, moving.grid, fixed.grid, to_moving, "linear")
-    carried_mask = resample(moving_mask, moving.grid, fixed.grid, to_moving, "linear") > 0.5
-    both = fixed_mask & carried_mask & seen
-    total = int((fixed_mask & seen).sum() + carried_mask.sum())
-    overlap = 2.0 * float(both.sum()) / total if total else 0.0
-    return mutual_information(fixed.data[both], carried[both]), overlap
-
-
-def mutual_information(a: NDArray[np.floating], b: NDArray[np.floating], bins: int = 32) -> float:
-    """Return normalised mutual information (H(a) + H(b)) / H(a, b): 1 where unrelated, 2 where one gives the other.
-
-    The bins hold equal numbers of voxels, so that the scale of the intensities does not matter.
-
-    References
-    ----------
-    Studholme C, Hill DLG, Hawkes DJ. An overlap invariant entropy measure of 3D medical image alignment.
-    Pattern Recognition 1999; 32: 71-86.
-    """
-    if a.size < bins * bins:
-        return 1.0
-    edges = np.linspace(0, 1, bins + 1)[1:-1]
-    codes = [np.searchsorted(np.quantile(values, edges), values) for values in (a, b)]
-    joint = np.bincount(codes[0] * bins + codes[1], minlength=bins * bins).reshape(bins, bins) / a.size
-
-    def entropy(p: NDArray[np.float64]) -> float:
-        return float(-(p[p > 0] * np.log(p[p > 0])).sum())
-
-    together = entropy(joint)
-    return (entropy(joint.sum(axis=0)) + entropy(joint.sum(axis=1))) / together if together else 2.0

@@ -29,10 +29,16 @@ class RegistrationQuality:
     brain_overlap : float
         Dice overlap of the two brain masks after alignment.
     inverse_consistency_mm : float
-        Mean gap over the brain between the forward and the inverted backward transform; NaN where only one was made.
+        Mean gap over the brain between the coarse searches in the two directions; NaN where only one was made. The
+        transform that came of them is the same from either side.
     accepted : bool
     reason : str
         Why it was accepted or not.
+    null_similarity : float
+        The similarity after the values of one image were shuffled; NaN where it was not measured.
+    detail : float
+        How much better edges inside the brain agree than after a shift by a few millimetres: 0 no better, 1 twice as
+        well; NaN where it was not measured.
     """
 
     moving: str
@@ -42,6 +48,8 @@ class RegistrationQuality:
     inverse_consistency_mm: float
     accepted: bool
     reason: str
+    null_similarity: float = float("nan")
+    detail: float = float("nan")
 
 
 @dataclass(frozen=True)
