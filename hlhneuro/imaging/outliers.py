@@ -19,6 +19,7 @@ __all__ = ["tissue_levels", "unlike_tissue"]
 
 BoolImage = NDArray[np.bool_]
 _ROUNDS = 8
+_EXPECTED = 0.5  # a tissue that is more likely than not
 
 
 def tissue_levels(
@@ -66,7 +67,7 @@ def unlike_tissue(
     """
     levels, spread = tissue_levels(data, tissue, brain)
     size = 2 * round(settings.outlier_reach_mm / voxel_mm) + 1
-    near = {name: ndi.maximum_filter(image, size) > 0.25 for name, image in tissue.items()}
+    near = {name: ndi.maximum_filter(image, size) > _EXPECTED for name, image in tissue.items()}
     low, high = (
         pick([np.where(near[name], np.float32(levels[name]), fill) for name in ("gm", "wm")])
         for pick, fill in ((np.minimum.reduce, np.float32(np.inf)), (np.maximum.reduce, np.float32(-np.inf)))

@@ -24,7 +24,7 @@ from hlhneuro.settings import AlignSettings, TemplateSettings
 
 __all__ = ["load_template", "template_checksums", "template_paths"]
 
-# How TemplateFlow names each part; the first group is what may stand between the template's name and the part.
+# How TemplateFlow names each part, after the name of the template, its cohort and its resolution.
 _PARTS = {
     "t1w": r"_T1w",
     "t2w": r"_T2w",
@@ -87,7 +87,7 @@ def _find(folder: Path, part: str, name: str) -> Path | None:
             )
         return folder / name
     fits = sorted(path for path in folder.iterdir() if re.fullmatch(rf"tpl-.*{_PARTS[part]}\.nii(\.gz)?", path.name))
-    # Beside entities of the template itself; a brain-extracted or segmented variant is not what is looked for.
+    # Of an image, a brain-extracted or otherwise derived variant is not what is looked for.
     fits = [path for path in fits if part in _NEEDED or not re.search(r"_(desc|label)-", path.name)]
     coarse = [path for path in fits if re.search(r"_res-0*2_", path.name)]
     fits = coarse or fits  # 2 mm, where the template comes in several sizes, is what is worked on
