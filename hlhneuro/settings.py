@@ -42,9 +42,9 @@ class PrepareSettings:
     """From a scanner image to a bias-corrected, brain-masked one (`hlhneuro.imaging`)."""
 
     n4_voxel_size_mm: float = tuned(
-        5.0,
-        "measured on known fields of 15 % SD (tests/benchmarks/test_bench_brain.py): 5 mm leaves 3.9 % in 2.0 s, "
-        "4 mm 3.5 % in 5.7 s, 6 mm 4.1 % in 1.5 s, 8 mm 4.9 % in 0.7 s",
+        6.0,
+        "measured on known fields of 15 % SD (tests/benchmarks/test_bench_brain.py): 6 mm leaves 4.1 % in 1.5 s, "
+        "5 mm 3.9 % in 2.0 s, 4 mm 3.5 % in 5.7 s, 8 mm 4.9 % in 0.7 s",
         "mm",
     )
     n4_iterations: tuple[int, ...] = tuned(
