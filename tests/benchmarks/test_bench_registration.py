@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,10 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from picsl_greedy import Greedy3D
 from scipy import ndimage as ndi
 
 from hlhneuro.imaging import AffineTransform, load_itk, load_volume, prepare
-from hlhneuro.imaging._engine import greedy, sitk, to_sitk
+from hlhneuro.imaging._engine import sitk, to_sitk
 from hlhneuro.imaging.brain import rough_brain
 from hlhneuro.imaging.registration import register_rigid, working_image
 from hlhneuro.imaging.volumes import Volume
@@ -49,9 +51,11 @@ def ours(fixed: Volume, moving: Volume) -> AffineTransform:
 
 
 def greedy_alone(fixed: Volume, moving: Volume) -> AffineTransform:
-    command = "-a -dof 6 -i fix mov -ia-identity -o found -m NMI -n 100x50x10"
+    engine = Greedy3D()  # as it comes, on all threads
     images = {"fix": to_sitk(fixed.data, fixed.grid), "mov": to_sitk(moving.data, moving.grid)}
-    return AffineTransform(np.asarray(greedy(command, "found", **images), dtype=np.float64)).inverse()
+    command = "-d 3 -V 0 -a -dof 6 -i fix mov -ia-identity -o found -m NMI -n 100x50x10"
+    engine.execute(command, out=io.StringIO(), err=io.StringIO(), **images, found=None)
+    return AffineTransform(np.asarray(engine["found"], dtype=np.float64)).inverse()
 
 
 def simple_itk(fixed: Volume, moving: Volume) -> AffineTransform:
