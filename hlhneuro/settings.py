@@ -95,7 +95,10 @@ class PrepareSettings:
     lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two contrasts that miss each other")
     lowest_detail: float = tuned(
         0.4,
-        "chosen after seeing shared data, half-way: pairs of two people reach 0.23 at most, of one person 0.62 at least",
+        "chosen after seeing shared data: pairs of two people reach 0.24 at most, of one person 0.61 at least",
+    )
+    doubtful_detail: float = tuned(
+        0.6, "chosen after seeing shared data: one mirrored scan reached 0.40; below, the mirrored image is tried too"
     )
     largest_inverse_gap_mm: float = tuned(
         4.0, "expert-set: one voxel of the coarse search; from within it the last step finds the same place", "mm"
@@ -126,7 +129,10 @@ class AlignSettings:
     lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two sessions that miss each other")
     lowest_detail: float = tuned(
         0.4,
-        "chosen after seeing shared data, half-way: pairs of two people reach 0.23 at most, of one person 0.62 at least",
+        "chosen after seeing shared data: pairs of two people reach 0.24 at most, of one person 0.61 at least",
+    )
+    doubtful_detail: float = tuned(
+        0.6, "chosen after seeing shared data: one mirrored scan reached 0.40; below, the mirrored image is tried too"
     )
     largest_inverse_gap_mm: float = tuned(
         4.0, "expert-set: one voxel of the coarse search; from within it the last step finds the same place", "mm"

@@ -28,6 +28,7 @@ from hlhneuro.settings import AlignSettings, TemplateSettings
 __all__ = ["AlignedSeries", "AlignedSession", "PreparedSession", "RegistrationQuality", "align", "prepare"]
 
 BoolImage = NDArray[np.bool_]
+_MOST_CONTRASTS = 2  # of a pair of sessions are tried: where two do not match, a third will not either
 
 
 def align(
@@ -71,13 +72,9 @@ def align(
         raise InputError("no session to align", remedy="give at least one session with a FLAIR, T2w or T1w image")
     # Worked on in an order that the images themselves give: sums are the same however the sessions are listed.
     ordered = sorted(sessions, key=_fingerprint)
-    quality, links, problems = _link(ordered, settings)
+    verdicts, links = _link(ordered, settings)
     members = largest_group([len(session.volumes) for session in ordered], links)
-    problems += [
-        f"session {ordered[n].label} could not be aligned to the other sessions and was left out"
-        for n in range(len(ordered))
-        if n not in members
-    ]
+    problems = _left_out(ordered, members, verdicts)
     to_mid = reconcile(members, links)
     placed = [Placed(ordered[n], to_mid[n]) for n in members]
     ages = [(ages_years or {}).get(p.session.label) for p in placed]
@@ -98,7 +95,7 @@ def align(
         brain_mask=np.logical_and.reduce([session.brain_mask for session in aligned]),
         to_template=chosen.template.to_mni152.after(to_template),
         template_maps={name: maps[name] for name in ("gm", "wm", "csf")},
-        quality=(*quality, verdict, *deformed),
+        quality=(*verdicts.values(), verdict, *deformed),
         problems=tuple(problems),
         template=chosen.template.name,
         template_valid=chosen.valid,
@@ -113,31 +110,37 @@ def _fingerprint(session: PreparedSession) -> str:
 
 def _link(
     sessions: Sequence[PreparedSession], settings: AlignSettings
-) -> tuple[list[RegistrationQuality], dict[tuple[int, int], AffineTransform], list[str]]:
+) -> tuple[dict[tuple[int, int], RegistrationQuality], dict[tuple[int, int], AffineTransform]]:
     """Match sessions with their partners; one that matched none of them is tried with the others."""
-    quality: list[RegistrationQuality] = []
+    verdicts: dict[tuple[int, int], RegistrationQuality] = {}
     links: dict[tuple[int, int], AffineTransform] = {}
 
     def link(i: int, j: int) -> None:
-        verdict, transform = _link_pair(sessions[i], sessions[j], settings)
-        quality.append(verdict)
-        if verdict.accepted:
+        verdicts[i, j], transform = _link_pair(sessions[i], sessions[j], settings)
+        if verdicts[i, j].accepted:
             links[i, j] = transform
 
     count, sizes = len(sessions), [len(session.volumes) for session in sessions]
-    pairs = pairs_to_match(count, settings.neighbours)
-    for i, j in pairs:
+    for i, j in pairs_to_match(count, settings.neighbours):
         link(i, j)
     for i, j in combinations(range(count), 2):
         group = largest_group(sizes, links)
-        if (i, j) not in pairs and (i in group) != (j in group):
+        if (i, j) not in verdicts and (i in group) != (j in group):
             link(i, j)
-    problems = [
-        f"{verdict.moving} could not be aligned to {verdict.fixed}: {verdict.reason}"
-        for verdict in quality
-        if not verdict.accepted
-    ]
-    return quality, links, problems
+    return verdicts, links
+
+
+def _left_out(
+    sessions: Sequence[PreparedSession], members: Sequence[int], verdicts: Mapping[tuple[int, int], RegistrationQuality]
+) -> list[str]:
+    """Return a sentence for every session that is not a member, with why its nearest match was refused."""
+    problems = []
+    for n in sorted(set(range(len(sessions))) - set(members)):
+        refused = [verdict for pair, verdict in verdicts.items() if n in pair and not verdict.accepted]
+        nearest = sorted(refused, key=lambda verdict: (np.nan_to_num(verdict.detail, nan=-1.0), verdict.brain_overlap))
+        why = f": {nearest[-1].moving} and {nearest[-1].fixed}: {nearest[-1].reason}" if nearest else ""
+        problems.append(f"session {sessions[n].label} could not be aligned to the other sessions and was left out{why}")
+    return problems
 
 
 def _link_pair(
@@ -146,7 +149,7 @@ def _link_pair(
     """Register two sessions on the best contrast that both have and that matches; reference to reference points."""
     shared = [(name, name) for name in settings.reference_order if name in moving.volumes and name in fixed.volumes]
     tried = []
-    for own, other in shared or [(moving.reference, fixed.reference)]:
+    for own, other in shared[:_MOST_CONTRASTS] or [(moving.reference, fixed.reference)]:
         match = _match(fixed, other, moving, own, settings)
         verdict = judge(match, f"{moving.label} {own}", f"{fixed.label} {other}", settings)
         onward, back = fixed.to_reference[other], moving.to_reference[own].inverse()

@@ -37,6 +37,8 @@ class Limits(Protocol):
     @property
     def lowest_detail(self) -> float: ...  # noqa: D102
     @property
+    def doubtful_detail(self) -> float: ...  # noqa: D102
+    @property
     def largest_inverse_gap_mm(self) -> float: ...  # noqa: D102
 
 
@@ -78,10 +80,13 @@ def match_brains(
                 iterations=pyramid,
             )
         )
-        if not _reasons(tried[-1], limits):
-            return tried[-1]
-    best = max(tried, key=lambda match: (np.nan_to_num(match.detail, nan=-1.0), match.overlap))
-    return replace(best, mirrored=_fits_mirrored(fixed, moving, fixed_brain, moving_brain, limits))
+        if accepted := not _reasons(tried[-1], limits):
+            break
+    best = tried[-1] if accepted else max(tried, key=lambda m: (np.nan_to_num(m.detail, nan=-1.0), m.overlap))
+    # The halves of a brain are so alike that a mirrored image may just pass.
+    if accepted and not best.detail < limits.doubtful_detail:
+        return best
+    return replace(best, mirrored=_fits_mirrored(best, fixed, moving, fixed_brain, moving_brain, limits))
 
 
 def _plans(
@@ -107,14 +112,14 @@ def _turn(degrees: NDArray[np.float64], centre_mm: NDArray[np.float64]) -> Affin
 
 
 def _fits_mirrored(
-    fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: Limits
+    found: Match, fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: Limits
 ) -> bool:
-    """Return whether the moving image would be accepted if left and right were exchanged in it."""
+    """Return whether the moving image fits, and fits better, if left and right are exchanged in it."""
     turned = replace(moving, data=np.ascontiguousarray(moving.data[::-1]))
     brain = np.ascontiguousarray(moving_brain[::-1])
     start = AffineTransform.translation(centre_of(fixed, fixed_brain) - centre_of(turned, brain))
-    found = register_rigid(fixed, turned, fixed_brain, brain, start=start, reach_mm=limits.registration_margin_mm)
-    return not _reasons(found, limits)
+    other = register_rigid(fixed, turned, fixed_brain, brain, start=start, reach_mm=limits.registration_margin_mm)
+    return not _reasons(other, limits) and not other.detail <= found.detail
 
 
 def judge(match: Match, moving: str, fixed: str, limits: Limits) -> RegistrationQuality:

@@ -11,6 +11,7 @@ import io
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from scipy import ndimage as ndi
 from hlhneuro.imaging import AffineTransform, load_itk, load_volume, prepare
 from hlhneuro.imaging._engine import sitk, to_sitk
 from hlhneuro.imaging.brain import rough_brain
+from hlhneuro.imaging.matching import judge, match_brains
 from hlhneuro.imaging.registration import register_rigid, working_image
 from hlhneuro.imaging.volumes import Volume
 from hlhneuro.settings import PrepareSettings
@@ -179,3 +181,22 @@ def test_contrasts_against_the_transforms_of_the_data_set():
                 mine = engine(flair, load(study, contrast)).inverse()
                 found.append(float(np.linalg.norm(mine.map(points) - theirs.map(points), axis=1).mean()))
         print("|", name, "|", " | ".join(", ".join(f"{gap:.2f}" for gap in found) for found in gaps.values()), "|")
+
+
+def test_other_people_and_mirrored_heads_are_refused():
+    print("\n| pair | detail | mutual information | verdict |\n|---|---|---|---|")
+    settings = PrepareSettings()
+    scans = {
+        name: working_image(load_volume(SHARED / f"patient{patient}/raw/study{study}_FLAIR.nii.gz", "FLAIR"), 2.0)
+        for name, patient, study in (("01, visit 1", "01", 1), ("01, visit 2", "01", 2), ("03, visit 1", "03", 1))
+    }
+    second = scans["01, visit 2"]
+    scans["01, visit 2, mirrored"] = replace(second, data=np.ascontiguousarray(second.data[::-1]))
+    brains = {name: rough_brain(image, settings) for name, image in scans.items()}
+    first = "01, visit 1"
+    for other in list(scans)[1:]:
+        match = match_brains(scans[first], scans[other], brains[first], brains[other], settings)
+        verdict = judge(match, other, first, settings)
+        print(f"| {first}; {other} | {match.detail:.2f} | {match.similarity:.3f} | {verdict.reason} |")
+        assert verdict.accepted == (other == "01, visit 2")
+        assert match.mirrored == ("mirrored" in other)

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 
 from hlhneuro.imaging import AffineTransform, Grid, load_itk, load_volume, prepare, resample_mask
+from hlhneuro.imaging.brain import rough_brain
+from hlhneuro.imaging.matching import judge
+from hlhneuro.imaging.registration import register_rigid, working_image
 from hlhneuro.settings import PrepareSettings
 
 FOLDER = Path(__file__).parents[2].parent / "shared/data/ms_longitudinal/patient01"
@@ -43,3 +46,19 @@ def test_t1_comes_where_the_data_set_brings_it(session):
     points = AffineTransform(session.volumes["T1w"].affine).map(np.argwhere(session.brain_masks["T1w"])[::500])
     gap = np.linalg.norm(session.to_reference["T1w"].map(points) - theirs.map(points), axis=1)
     assert gap.mean() < 1.0
+
+
+def test_two_people_are_told_apart():
+    settings = PrepareSettings()
+    images = [
+        working_image(load_volume(FOLDER.parent / f"{name}_FLAIR.nii.gz", "FLAIR"), 3.0)
+        for name in ("patient01/raw/study1", "patient01/raw/study2", "patient03/raw/study1")
+    ]
+    brains = [rough_brain(image, settings) for image in images]
+    own, other = (
+        judge(register_rigid(images[0], images[n], brains[0], brains[n]), "02 FLAIR", "01 FLAIR", settings)
+        for n in (1, 2)
+    )
+    assert own.accepted
+    assert not other.accepted
+    assert "two different people" in other.reason
