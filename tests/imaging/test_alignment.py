@@ -8,8 +8,8 @@ from scipy import ndimage as ndi
 
 from hlhneuro.errors import InputError
 from hlhneuro.imaging import align, prepare, resample_mask
+from hlhneuro.imaging.registration import Match
 from hlhneuro.imaging.transforms import AffineTransform
-from hlhneuro.imaging.volumes import Volume
 from hlhneuro.settings import AlignSettings, PrepareSettings
 from tests.imaging.conftest import EDGE, LESION_CENTRE_MM, rigid
 
@@ -162,28 +162,47 @@ def noise_like(volume, seed=0):
     return dataclasses.replace(volume, data=rng.uniform(0, 100, volume.data.shape).astype(np.float32))
 
 
-def test_a_contrast_without_a_brain_is_left_out_and_named(head):
+# What is refused, and that it is, is tested with real searches in test_matching and test_realdata; they take long.
+REFUSED = Match(AffineTransform.identity(), 7.0, 1.001, 0.3, 1.0, 0.1)
+
+
+def test_a_contrast_without_a_brain_is_left_out_and_named(head, monkeypatch):
+    monkeypatch.setattr("hlhneuro.imaging.preparation.match_brains", lambda *_: REFUSED)
     flair = head("FLAIR")
     session = prepare("01", {"FLAIR": flair, "T1w": noise_like(flair)}, PREPARE)
     assert set(session.volumes) == {"FLAIR"}
-    assert len(session.problems) == 1
-    assert "01 T1w" in session.problems[0]
+    (problem,) = session.problems
+    assert "session 01 T1w could not be aligned to 01 FLAIR: the images share too little" in problem
 
 
-def test_a_session_of_another_thing_is_left_out_and_named(sessions):
-    strange = sessions["02"]
-    rng = np.random.default_rng(1)
-    volumes = {
-        name: Volume(
-            np.where(strange.brain_masks[name], rng.uniform(50, 60, volume.data.shape), 0).astype(np.float32),
-            volume.affine,
-            name,
-        )
-        for name, volume in strange.volumes.items()
-    }
-    series = align([sessions["01"], dataclasses.replace(strange, volumes=volumes)], ALIGN)
-    assert len(series.sessions) == 1
-    assert any("could not be aligned" in problem for problem in series.problems)
+def test_a_session_of_another_thing_is_left_out_and_named(sessions, monkeypatch):
+    monkeypatch.setattr("hlhneuro.imaging.alignment.match_brains", lambda *_: REFUSED)
+    series = align(list(sessions.values()), ALIGN)
+    # Of two that do not fit, the one with more images stays.
+    assert [session.label for session in series.sessions] == ["02"]
+    (problem,) = series.problems
+    assert "session 01 could not be aligned to the other sessions and was left out" in problem
+    assert "two different people" in problem
+    assert [verdict.accepted for verdict in series.quality[:1]] == [False]
+
+
+def test_one_strange_session_of_three_is_left_out_and_named(sessions, monkeypatch):
+    strange = dataclasses.replace(sessions["02"], label="03")
+    fine = Match(AffineTransform.identity(), 0.1, 1.2, 0.95, 1.0, 1.0)
+    asked = []
+
+    def match(fixed, moving, *_):
+        asked.append((fixed, moving))
+        return REFUSED if "strange" in {fixed.steps[-1].name, moving.steps[-1].name} else fine
+
+    marked = {name: volume.stepped(volume.data + 1, "strange") for name, volume in strange.volumes.items()}
+    monkeypatch.setattr("hlhneuro.imaging.alignment.match_brains", match)
+    series = align([*sessions.values(), dataclasses.replace(strange, volumes=marked)], ALIGN)
+    assert [session.label for session in series.sessions] == ["01", "02"]
+    (problem,) = series.problems
+    assert problem.startswith("session 03 could not be aligned to the other sessions and was left out")
+    # One pair at once, two pairs on both contrasts that were tried.
+    assert len(asked) == 1 + 2 * 2
 
 
 def test_a_session_without_any_brain_is_an_input_error(head):
