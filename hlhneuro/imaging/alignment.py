@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -17,7 +18,7 @@ from hlhneuro.imaging.matching import judge, match_brains
 from hlhneuro.imaging.midspace import largest_group, pairs_to_match, reconcile
 from hlhneuro.imaging.placement import Placed, covering
 from hlhneuro.imaging.preparation import prepare, spread_over
-from hlhneuro.imaging.registration import Match, isotropic_grid, working_image
+from hlhneuro.imaging.registration import isotropic_grid, working_image
 from hlhneuro.imaging.resampling import coverage, resample
 from hlhneuro.imaging.series import AlignedSeries, AlignedSession, PreparedSession, RegistrationQuality
 from hlhneuro.imaging.template import template_maps
@@ -28,6 +29,7 @@ from hlhneuro.settings import AlignSettings, TemplateSettings
 __all__ = ["AlignedSeries", "AlignedSession", "PreparedSession", "RegistrationQuality", "align", "prepare"]
 
 BoolImage = NDArray[np.bool_]
+_Working = Callable[[str], tuple[Volume, BoolImage]]  # a session's working image and brain, by contrast
 _MOST_CONTRASTS = 2  # of a pair of sessions are tried: where two do not match, a third will not either
 
 
@@ -115,8 +117,13 @@ def _link(
     verdicts: dict[tuple[int, int], RegistrationQuality] = {}
     links: dict[tuple[int, int], AffineTransform] = {}
 
+    @functools.cache
+    def small(n: int, contrast: str) -> tuple[Volume, BoolImage]:
+        return _working_brain(sessions[n], contrast, settings)
+
     def link(i: int, j: int) -> None:
-        verdicts[i, j], transform = _link_pair(sessions[i], sessions[j], settings)
+        moving, fixed = ((sessions[n], functools.partial(small, n)) for n in (i, j))
+        verdicts[i, j], transform = _link_pair(moving, fixed, settings)
         if verdicts[i, j].accepted:
             links[i, j] = transform
 
@@ -144,32 +151,28 @@ def _left_out(
 
 
 def _link_pair(
-    moving: PreparedSession, fixed: PreparedSession, settings: AlignSettings
+    moving: tuple[PreparedSession, _Working], fixed: tuple[PreparedSession, _Working], settings: AlignSettings
 ) -> tuple[RegistrationQuality, AffineTransform]:
     """Register two sessions on the best contrast that both have and that matches; reference to reference points."""
-    shared = [(name, name) for name in settings.reference_order if name in moving.volumes and name in fixed.volumes]
+    (here, moving_image), (there, fixed_image) = moving, fixed
+    shared = [(name, name) for name in settings.reference_order if name in here.volumes and name in there.volumes]
     tried = []
-    for own, other in shared[:_MOST_CONTRASTS] or [(moving.reference, fixed.reference)]:
-        match = _match(fixed, other, moving, own, settings)
-        verdict = judge(match, f"{moving.label} {own}", f"{fixed.label} {other}", settings)
-        onward, back = fixed.to_reference[other], moving.to_reference[own].inverse()
+    for own, other in shared[:_MOST_CONTRASTS] or [(here.reference, there.reference)]:
+        (image, brain), (target, target_brain) = moving_image(own), fixed_image(other)
+        match = match_brains(target, image, target_brain, brain, settings)
+        verdict = judge(match, f"{here.label} {own}", f"{there.label} {other}", settings)
+        onward, back = there.to_reference[other], here.to_reference[own].inverse()
         tried.append((verdict, onward.after(match.transform).after(back)))
         if verdict.accepted:
             return tried[-1]
     return tried[0]
 
 
-def _match(
-    fixed: PreparedSession, fixed_name: str, moving: PreparedSession, moving_name: str, settings: AlignSettings
-) -> Match:
-    work, brains = [], []
-    for session, name in ((fixed, fixed_name), (moving, moving_name)):
-        image, mask = session.volumes[name], session.brain_masks[name]
-        small = working_image(image, settings.working_voxel_mm, mask, 2 * settings.registration_margin_mm)
-        identity = AffineTransform.identity()
-        work.append(small)
-        brains.append(resample(mask, image.grid, small.grid, identity, "linear") > 0.5)
-    return match_brains(work[0], work[1], brains[0], brains[1], settings)
+def _working_brain(session: PreparedSession, contrast: str, settings: AlignSettings) -> tuple[Volume, BoolImage]:
+    """Return a working image of the brain and what is around it, and the brain on it."""
+    image, mask = session.volumes[contrast], session.brain_masks[contrast]
+    small = working_image(image, settings.working_voxel_mm, mask, 2 * settings.registration_margin_mm)
+    return small, resample(mask, image.grid, small.grid, AffineTransform.identity(), "linear") > 0.5
 
 
 def _subject_grid(placed: Sequence[Placed], settings: AlignSettings) -> tuple[Grid, FloatImage]:
