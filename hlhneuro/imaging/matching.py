@@ -148,11 +148,9 @@ def judge(match: Match, moving: str, fixed: str, limits: Limits) -> Registration
 
 def _reasons(match: Match, limits: Limits) -> list[str]:
     """Return why a registration cannot be accepted, in plain words; what was not measured is no reason."""
-    reasons = []
     if match.mirrored:
-        reasons.append(
-            "the image looks mirrored left to right (it fits when its sides are exchanged); check its header"
-        )
+        return ["the image looks mirrored left to right (it fits when its sides are exchanged); check its header"]
+    reasons = []
     chance = match.null_similarity - 1 if np.isfinite(match.null_similarity) else 0.0
     if match.similarity - chance < limits.lowest_similarity:
         reasons.append(

@@ -17,7 +17,7 @@ __all__ = ["load_results", "run_group"]
 
 
 def load_results(out: str | Path) -> dict[str, pd.DataFrame]:
-    """Return the tables of all subjects, tidy: ``lesions, intervals, territories, volumes, spectra, findings``.
+    """Return the tables of all subjects, tidy, by name: all of `hlhneuro.report.COLUMNS`.
 
     Parameters
     ----------
