@@ -31,7 +31,7 @@ def alignment_findings(results: SubjectResults) -> list[Finding]:
     found = []
     for session in results.subject.sessions:
         found += [make(results, results.aligned, session.label) for make in (_contrasts_aligned, _session_aligned)]
-    return [*found, _template_aligned(results, results.aligned), _template_valid(results.aligned)]
+    return [*found, _template_aligned(results, results.aligned), _template_valid(results, results.aligned)]
 
 
 def is_told(results: SubjectResults, problem: str) -> bool:
@@ -112,12 +112,16 @@ def _template_aligned(results: SubjectResults, aligned: AlignedSeries) -> Findin
     )
 
 
-def _template_valid(aligned: AlignedSeries) -> Finding:
-    """Answer whether the template tells the tissue of a brain of that age."""
+def _template_valid(results: SubjectResults, aligned: AlignedSeries) -> Finding:
+    """Answer whether the template tells the tissue of a brain of that age; users answer for templates of theirs."""
+    aged = any(session.age_years is not None for session in results.subject.sessions)
+    answer = Answer.PRESENT if aligned.template_valid else Answer.ABSENT
+    if aligned.template_valid and not aged and not results.settings.template.path:
+        answer = Answer.NOT_ASSESSABLE
     return Finding(
         "template_valid",
         "Template valid for the age",
-        Answer.PRESENT if aligned.template_valid else Answer.ABSENT,
+        answer,
         aligned.template_reason or f"{aligned.template}; its range of ages was not judged",
         "subject",
         tuple(session.label for session in aligned.sessions),
@@ -136,7 +140,7 @@ def _aligned(
     gaps = [gap for quality in verdicts if math.isfinite(gap := measures_of(quality)["inverse_consistency_mm"][1])]
     dice = [quality.brain_overlap for quality in verdicts]
     told = [f"least brain Dice {min(dice):.2f}"] if dice else []
-    told += [f"both directions agree to {max(gaps):.2f} mm or better"] if gaps else []
+    told += [f"the coarse searches in both directions agree to {max(gaps):.2f} mm or better"] if gaps else []
     finding = Finding(code, question, Answer.PRESENT, ", ".join([what, *told]), "session", (label,))
     if not gaps:
         return finding

@@ -66,7 +66,8 @@ MEASURES = {
         "Inverse consistency",
         "gap",
         "mm",
-        "how far the search there and the one back miss each other, mean over the brain; good is well below a voxel",
+        "how far the coarse searches there and back miss each other, mean over the brain; the transform made from both "
+        "is the same from either side",
     ),
     "null_similarity": Measure(
         "NMI by chance",

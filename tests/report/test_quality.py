@@ -160,6 +160,8 @@ def test_a_template_that_is_not_valid_at_that_age_is_a_finding(results):
     finding = answers(replace(results, aligned=young), "template_valid")[""]
     assert (finding.answer, finding.reason) == (Answer.ABSENT, "age 0.5 years: an adult template")
     assert answers(results, "template_valid")[""].answer is Answer.PRESENT
+    ageless = replace(results.subject, sessions=tuple(replace(one, age_years=None) for one in results.subject.sessions))
+    assert answers(replace(results, subject=ageless), "template_valid")[""].answer is Answer.NOT_ASSESSABLE
 
 
 # ------------------------------------------------------------------- figures
