@@ -113,7 +113,7 @@ def prepare(
         brain = find_with_deepbet(volumes, age_years)
     notes += [f"{label}: {note}" for note in (brain.notes if brain else ())]
     drafts, reference = _drafts(label, volumes, brain, settings, workers)
-    to_reference, quality, problems = _register(label, drafts, reference, settings)
+    reference, to_reference, quality, problems = _settle(label, drafts, reference, settings)
     drafts = {name: drafts[name] for name in to_reference}
     voters = [name for name in sorted(drafts) if not drafts[name].borrowed]
     extracted = all(drafts[n].extracted for n in voters)
@@ -159,10 +159,29 @@ def _drafts(
             found=", ".join(sorted(volumes)) or "no image",
             remedy="give a FLAIR, T2w or T1w image of the whole brain, or a brain mask with --derivatives",
         )
-    reference = next((name for name in settings.reference_order if name in drafts), sorted(drafts)[0])
+    reference = min(drafts, key=lambda name: _rank(name, settings))
     others = [name for name in sorted(volumes) if name not in drafts]
     late = spread_over(lambda n: _draft_by(volumes[n], drafts[reference], settings), others, workers)
     return drafts | dict(zip(others, late, strict=True)), reference
+
+
+def _settle(
+    label: str, drafts: Mapping[str, _Draft], reference: str, settings: PrepareSettings
+) -> tuple[str, dict[str, AffineTransform], list[RegistrationQuality], list[str]]:
+    """Align all contrasts to the reference; where most cannot be, it may be the one at fault: then to the next."""
+    own = [name for name, draft in drafts.items() if not draft.borrowed]
+    order = sorted(own, key=lambda name: (name != reference, *_rank(name, settings)))
+    tried = []
+    for name in order if len(own) > 2 else [reference]:
+        tried.append((name, *_register(label, drafts, name, settings)))
+        if 2 * len(tried[-1][1]) > len(drafts):
+            break
+    return max(tried, key=lambda found: len(found[1]))
+
+
+def _rank(contrast: str, settings: PrepareSettings) -> tuple[int, str]:
+    order = settings.reference_order
+    return order.index(contrast) if contrast in order else len(order), contrast
 
 
 def _register(

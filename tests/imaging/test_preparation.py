@@ -10,6 +10,8 @@ import pytest
 from hlhneuro.imaging import Grid, prepare
 from hlhneuro.imaging.brain_engines import GivenBrain
 from hlhneuro.imaging.field_of_view import cut_brain
+from hlhneuro.imaging.registration import Match
+from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.settings import PrepareSettings
 from tests.imaging.conftest import EDGE, rigid
 
@@ -73,3 +75,16 @@ def test_a_brain_mask_from_elsewhere_takes_the_place_of_ours(flair, session, ana
     np.testing.assert_array_equal(refused.brain_masks["FLAIR"], session.brain_masks["FLAIR"])
     assert "mine.nii.gz was not used" in refused.problems[-1]
     assert "scanner space" in refused.problems[-1]
+
+
+def test_a_reference_that_nothing_fits_gives_way(head, monkeypatch):
+    fine, refused = (Match(AffineTransform.identity(), 0.1, 1.2, 0.95, 1.0, found) for found in (1.0, 0.1))
+    monkeypatch.setattr(
+        "hlhneuro.imaging.preparation.match_brains",
+        lambda fixed, moving, *_: refused if "FLAIR" in {fixed.contrast, moving.contrast} else fine,
+    )
+    session = prepare("02", {name: head(name) for name in ("FLAIR", "T1w", "T2w")}, SETTINGS)
+    assert session.reference == "T2w"
+    assert set(session.volumes) == {"T1w", "T2w"}
+    (problem,) = session.problems
+    assert problem.startswith("session 02 FLAIR could not be aligned to 02 T2w")
