@@ -52,7 +52,8 @@ def _what_ran(results: SubjectResults) -> set[str]:
     """Return the conditions that hold: stages with a result, and recorded processing steps."""
     ran: set[str] = set()
     if results.aligned is not None:
-        ran.add("aligned")
+        ran |= {"aligned", f"brain:{results.settings.prepare.brain_engine}"}
+        ran.add("template:given" if results.settings.template.path else "template:MNI152")
         if len(results.aligned.sessions) > 1:
             ran.add("follow_up")
         for session in results.aligned.sessions:
@@ -82,6 +83,7 @@ def _values(results: SubjectResults) -> dict[str, Any]:
     return {
         "version": results.version,
         "aligned": len(aligned.sessions) if aligned else 0,
+        "template": aligned.template if aligned else "",
         "references": join_words(references) or "reference",
         "contrasts": join_words(contrasts) or "the available contrasts",
         "voxel_mm": f"{aligned.grid.voxel_size_mm[0]:g}" if aligned else "",
