@@ -16,6 +16,7 @@ __all__ = [
     "AlignSettings",
     "ChangeSettings",
     "LesionSettings",
+    "MatchSettings",
     "PatternSettings",
     "PrepareSettings",
     "ReportSettings",
@@ -38,7 +39,32 @@ def tuned(default: T, source: str, unit: str = "") -> T:
 
 
 @dataclass(frozen=True)
-class PrepareSettings:
+class MatchSettings:
+    """When a registration is believed: the same for two contrasts and for two sessions."""
+
+    registration_margin_mm: float = tuned(
+        16.0,
+        "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
+        "mm",
+    )
+    lowest_similarity: float = tuned(
+        1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036"
+    )
+    lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two images that miss each other")
+    lowest_detail: float = tuned(
+        0.4,
+        "chosen after seeing shared data: pairs of two people reach 0.24 at most, of one person 0.61 at least",
+    )
+    doubtful_detail: float = tuned(
+        0.6, "chosen after seeing shared data: one mirrored scan reached 0.40; below, the mirrored image is tried too"
+    )
+    largest_inverse_gap_mm: float = tuned(
+        4.0, "expert-set: one voxel of the coarse search; from within it the last step finds the same place", "mm"
+    )
+
+
+@dataclass(frozen=True)
+class PrepareSettings(MatchSettings):
     """From a scanner image to a bias-corrected, brain-masked one (`hlhneuro.imaging`)."""
 
     n4_voxel_size_mm: float = tuned(
@@ -82,31 +108,12 @@ class PrepareSettings:
     )
     extracted_zero_fraction: float = tuned(0.3, "expert-set: a head in air is noise, not zero")
     extracted_largest_ml: float = tuned(2100.0, "expert-set: above most adult brains with their fluid", "ml")
-    registration_margin_mm: float = tuned(
-        16.0,
-        "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
-        "mm",
-    )
-    lowest_similarity: float = tuned(
-        1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036"
-    )
     smallest_brain_ml: float = tuned(200.0, "expert-set: below a newborn's brain", "ml")
     largest_brain_ml: float = tuned(2500.0, "expert-set: above any brain with its fluid", "ml")
-    lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two contrasts that miss each other")
-    lowest_detail: float = tuned(
-        0.4,
-        "chosen after seeing shared data: pairs of two people reach 0.24 at most, of one person 0.61 at least",
-    )
-    doubtful_detail: float = tuned(
-        0.6, "chosen after seeing shared data: one mirrored scan reached 0.40; below, the mirrored image is tried too"
-    )
-    largest_inverse_gap_mm: float = tuned(
-        4.0, "expert-set: one voxel of the coarse search; from within it the last step finds the same place", "mm"
-    )
 
 
 @dataclass(frozen=True)
-class AlignSettings:
+class AlignSettings(MatchSettings):
     """All sessions and contrasts of a subject in one space (`hlhneuro.imaging`)."""
 
     voxel_size_mm: float = tuned(1.0, "expert-set: isotropic, finer than clinical slice thickness", "mm")
@@ -118,25 +125,6 @@ class AlignSettings:
         2, "expert-set: partners on either side; up to five sessions all pairs are matched, beyond it time stays linear"
     )
     working_voxel_mm: float = tuned(2.0, "expert-set: half of a clinical slice", "mm")
-    registration_margin_mm: float = tuned(
-        16.0,
-        "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
-        "mm",
-    )
-    lowest_similarity: float = tuned(
-        1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036"
-    )
-    lowest_overlap: float = tuned(0.7, "expert-set: brain masks of two sessions that miss each other")
-    lowest_detail: float = tuned(
-        0.4,
-        "chosen after seeing shared data: pairs of two people reach 0.24 at most, of one person 0.61 at least",
-    )
-    doubtful_detail: float = tuned(
-        0.6, "chosen after seeing shared data: one mirrored scan reached 0.40; below, the mirrored image is tried too"
-    )
-    largest_inverse_gap_mm: float = tuned(
-        4.0, "expert-set: one voxel of the coarse search; from within it the last step finds the same place", "mm"
-    )
     deformable_engine: str = tuned("greedy", "expert-set: greedy, or ants (the extra 'ants' has to be installed)")
     deformable_iterations: str = tuned(
         "50x30", "expert-set: at 6 and 3 mm; the template is a guide, not an atlas; empty: affine only"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +14,9 @@ from hlhneuro.imaging.resampling import resample
 from hlhneuro.imaging.series import RegistrationQuality
 from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Volume
+from hlhneuro.settings import MatchSettings
 
-__all__ = ["Limits", "judge", "match_brains"]
+__all__ = ["judge", "match_brains"]
 
 BoolImage = NDArray[np.bool_]
 # Two coarse levels first. On the coarser, thick slices of unlike contrasts can lose each other: then without it.
@@ -25,25 +25,8 @@ _TURN_DEG = 30.0  # heads that lie turned: the coarse search finds what is left 
 _CLOSE = 0.5  # Dice of two brains from which the scanner's coordinates are worth a try
 
 
-class Limits(Protocol):
-    """The settings by which a registration is judged."""
-
-    @property
-    def registration_margin_mm(self) -> float: ...  # noqa: D102
-    @property
-    def lowest_similarity(self) -> float: ...  # noqa: D102
-    @property
-    def lowest_overlap(self) -> float: ...  # noqa: D102
-    @property
-    def lowest_detail(self) -> float: ...  # noqa: D102
-    @property
-    def doubtful_detail(self) -> float: ...  # noqa: D102
-    @property
-    def largest_inverse_gap_mm(self) -> float: ...  # noqa: D102
-
-
 def match_brains(
-    fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: Limits
+    fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: MatchSettings
 ) -> Match:
     """Find the rigid transform that brings one brain onto another.
 
@@ -57,7 +40,7 @@ def match_brains(
         Isotropic RAS+ working images of any two contrasts.
     fixed_brain, moving_brain : bool arrays
         The brain on each.
-    limits : Limits
+    limits : MatchSettings
 
     Returns
     -------
@@ -112,7 +95,7 @@ def _turn(degrees: NDArray[np.float64], centre_mm: NDArray[np.float64]) -> Affin
 
 
 def _fits_mirrored(
-    found: Match, fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: Limits
+    found: Match, fixed: Volume, moving: Volume, fixed_brain: BoolImage, moving_brain: BoolImage, limits: MatchSettings
 ) -> bool:
     """Return whether the moving image fits, and fits better, if left and right are exchanged in it."""
     turned = replace(moving, data=np.ascontiguousarray(moving.data[::-1]))
@@ -122,7 +105,7 @@ def _fits_mirrored(
     return not _reasons(other, limits) and not other.detail <= found.detail
 
 
-def judge(match: Match, moving: str, fixed: str, limits: Limits) -> RegistrationQuality:
+def judge(match: Match, moving: str, fixed: str, limits: MatchSettings) -> RegistrationQuality:
     """Say whether a registration can be relied on, and why."""
     measured = f"mutual information {match.similarity:.3f}"
     if np.isfinite(match.null_similarity):
@@ -146,7 +129,7 @@ def judge(match: Match, moving: str, fixed: str, limits: Limits) -> Registration
     )
 
 
-def _reasons(match: Match, limits: Limits) -> list[str]:
+def _reasons(match: Match, limits: MatchSettings) -> list[str]:
     """Return why a registration cannot be accepted, in plain words; what was not measured is no reason."""
     if match.mirrored:
         return ["the image looks mirrored left to right (it fits when its sides are exchanged); check its header"]
