@@ -47,6 +47,14 @@ class MatchSettings:
         "measured on one patient: starts 8 mm and 8 degrees off (SD) are all found back; at 10 mm 1 of 12 is lost",
         "mm",
     )
+    start_overlap: float = tuned(
+        0.5, "expert-set: Dice of two brains from which the scanner's coordinates are worth a try"
+    )
+    start_turn_deg: float = tuned(
+        30.0,
+        "expert-set: for heads that lie turned; the coarse search finds the rest within some twenty degrees",
+        "deg",
+    )
     lowest_similarity: float = tuned(
         1.02, "measured: five unrelated pairs reach 1.006, the worst good pair of four patients 1.036"
     )

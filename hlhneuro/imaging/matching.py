@@ -21,8 +21,6 @@ __all__ = ["judge", "match_brains"]
 BoolImage = NDArray[np.bool_]
 # Two coarse levels first. On the coarser, thick slices of unlike contrasts can lose each other: then without it.
 _PYRAMIDS = ("100x50", "100")
-_TURN_DEG = 30.0  # heads that lie turned: the coarse search finds what is left within about twenty degrees
-_CLOSE = 0.5  # Dice of two brains from which the scanner's coordinates are worth a try
 
 
 def match_brains(
@@ -51,7 +49,7 @@ def match_brains(
         found = match_brains(moving, fixed, moving_brain, fixed_brain, limits)
         return replace(found, transform=found.transform.inverse())
     tried: list[Match] = []
-    for start, pyramid in _plans(fixed, fixed_brain, moving, moving_brain):
+    for start, pyramid in _plans(fixed, fixed_brain, moving, moving_brain, limits):
         tried.append(
             register_rigid(
                 fixed,
@@ -73,7 +71,7 @@ def match_brains(
 
 
 def _plans(
-    fixed: Volume, fixed_brain: BoolImage, moving: Volume, moving_brain: BoolImage
+    fixed: Volume, fixed_brain: BoolImage, moving: Volume, moving_brain: BoolImage, limits: MatchSettings
 ) -> Iterator[tuple[AffineTransform, str]]:
     """Yield where to begin and with which pyramid, the likeliest first; what comes late is only worked out if asked."""
     identity = AffineTransform.identity()
@@ -81,9 +79,13 @@ def _plans(
     overlap = 2 * float((carried & fixed_brain).sum()) / float(carried.sum() + fixed_brain.sum())
     centres = [centre_of(fixed, fixed_brain), centre_of(moving, moving_brain)]
     centred = AffineTransform.translation(centres[0] - centres[1])
-    yield from ((start, _PYRAMIDS[0]) for start in ([identity, centred] if overlap > _CLOSE else [centred]))
+    yield from (
+        (start, _PYRAMIDS[0]) for start in ([identity, centred] if overlap > limits.start_overlap else [centred])
+    )
     yield centred, _PYRAMIDS[1]
-    turned = [centred.after(_turn(sign * _TURN_DEG * axis, centres[1])) for axis in np.eye(3) for sign in (1, -1)]
+    turned = [
+        centred.after(_turn(sign * limits.start_turn_deg * axis, centres[1])) for axis in np.eye(3) for sign in (1, -1)
+    ]
     yield best_start(fixed, moving, fixed_brain, moving_brain, turned), _PYRAMIDS[0]
 
 

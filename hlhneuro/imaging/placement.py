@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hlhneuro.imaging.registration import lattice_around
 from hlhneuro.imaging.resampling import coverage, resample
 from hlhneuro.imaging.series import PreparedSession
 from hlhneuro.imaging.transforms import AffineTransform
@@ -68,9 +69,4 @@ def covering(images: Sequence[tuple[Placed, str]], edge: float, margin_mm: float
         volume, mask = p.session.volumes[name], p.session.brain_masks[name]
         points = p.of(name).map(AffineTransform(volume.affine).map(np.argwhere(mask)[::5]))
         corners += [points.min(axis=0), points.max(axis=0)]
-    low = np.floor((np.min(corners, axis=0) - margin_mm) / edge + 1e-6)
-    high = np.ceil((np.max(corners, axis=0) + margin_mm) / edge - 1e-6)
-    affine = np.diag([edge, edge, edge, 1.0])
-    affine[:3, 3] = low * edge
-    x, y, z = (int(n) + 1 for n in high - low)
-    return Grid((x, y, z), affine)
+    return lattice_around(np.array(corners), edge, margin_mm)

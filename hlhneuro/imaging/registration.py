@@ -22,6 +22,7 @@ __all__ = [
     "centre_of",
     "in_reverse",
     "isotropic_grid",
+    "lattice_around",
     "mutual_information",
     "register_affine",
     "register_rigid",
@@ -73,9 +74,13 @@ def isotropic_grid(grid: Grid, voxel_size_mm: float, mask: BoolImage | None = No
     else:
         used = [np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis))) for axis in range(3)]
         corners = np.array(np.meshgrid(*((u[0] - 0.5, u[-1] + 0.5) for u in used))).reshape(3, -1).T
-    points = AffineTransform(grid.affine).map(corners)
-    first = np.floor((points.min(axis=0) - margin_mm) / voxel_size_mm + 1e-6)
-    last = np.ceil((points.max(axis=0) + margin_mm) / voxel_size_mm - 1e-6)
+    return lattice_around(AffineTransform(grid.affine).map(corners), voxel_size_mm, margin_mm)
+
+
+def lattice_around(points_mm: NDArray[np.float64], voxel_size_mm: float, margin_mm: float) -> Grid:
+    """Return the RAS+ grid of cubic voxels, centres at multiples of the voxel size, that holds points, shape (n, 3)."""
+    first = np.floor((points_mm.min(axis=0) - margin_mm) / voxel_size_mm + 1e-6)
+    last = np.ceil((points_mm.max(axis=0) + margin_mm) / voxel_size_mm - 1e-6)
     affine = np.diag([voxel_size_mm] * 3 + [1.0])
     affine[:3, 3] = first * voxel_size_mm
     x, y, z = (int(n) + 1 for n in last - first)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -21,6 +20,7 @@ from hlhneuro.imaging.template import Template, match_template, mni152, tissue_o
 from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform
 from hlhneuro.imaging.volumes import Volume, load_volume
 from hlhneuro.settings import AlignSettings, TemplateSettings
+from hlhneuro.study import file_sha256
 
 __all__ = ["load_template", "template_checksums", "template_paths"]
 
@@ -104,10 +104,7 @@ def _find(folder: Path, part: str, name: str) -> Path | None:
 
 def template_checksums(settings: TemplateSettings) -> dict[str, str]:
     """Return file name -> sha256 of a template that the user brought: results are made from these files too."""
-    return {
-        f"template:{path.name}": hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in template_paths(settings).values()
-    }
+    return {f"template:{path.name}": file_sha256(path) for path in template_paths(settings).values()}
 
 
 @functools.lru_cache(maxsize=2)
