@@ -45,6 +45,11 @@ class Grid:
         """Volume of one voxel in millilitres."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
 
+    @property
+    def mean_edge_mm(self) -> float:
+        """Mean edge of a voxel in millimetres; the edge itself where voxels are cubes."""
+        return float(np.mean(self.voxel_size_mm))
+
     def points_mm(self) -> NDArray[np.float32]:
         """Return the RAS+ position of every voxel centre, shape (X, Y, Z, 3), in millimetres."""
         index = np.stack(np.meshgrid(*(np.arange(n) for n in self.shape), indexing="ij"), axis=-1)

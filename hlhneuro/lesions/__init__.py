@@ -1,8 +1,9 @@
 """From comparable images to what changed."""
 
 from hlhneuro.lesions.change import ChangeCode, IntervalChange, LesionChange, measure_change
-from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions, segment_lesions
-from hlhneuro.lesions.signs import lesion_findings
+from hlhneuro.lesions.findings import lesion_findings
+from hlhneuro.lesions.segmentation import segment_lesions
+from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import (
     Territory,
     asymmetry_index,

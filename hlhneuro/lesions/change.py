@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession
 from hlhneuro.imaging.volumes import Grid
-from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions
+from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territories, territory_load
 from hlhneuro.lesions.tracking import Tracks, lesion_status, track_lesions
 from hlhneuro.lesions.uncertainty import surface_sds_ml

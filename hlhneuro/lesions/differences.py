@@ -39,7 +39,7 @@ def changed_voxels(
     ----------
     Schmidt et al., NeuroImage Clin 2019;23:101849 (change against the difference distribution of normal tissue).
     """
-    voxel_mm = float(np.mean(grid.voxel_size_mm))
+    voxel_mm = grid.mean_edge_mm
     shared = [c for c in ("FLAIR", "T2w", "T1w") if c in before.volumes and c in after.volumes]
     total = np.zeros(grid.shape, np.float32)
     for contrast in shared:

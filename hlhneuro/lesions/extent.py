@@ -78,7 +78,7 @@ def lesion_share(
     normal = np.sum([p * np.float32(model.means[k, column]) for k, p in enumerate(priors)], axis=0)
     normal /= np.maximum(weight, np.float32(1e-6))
     inside = lesion | ndimage.binary_dilation(lesion, iterations=3)
-    voxel_mm = float(np.mean(session.volumes[contrast].grid.voxel_size_mm))
+    voxel_mm = session.volumes[contrast].grid.mean_edge_mm
     excess = smoothed(session.volumes[contrast].data - normal, inside, settings.context_mm / voxel_mm / 2)
     box = tuple(2 * r + 1 for r in reach)
     bright = np.where(lesion, np.maximum(excess, np.float32(0)), np.float32(0))

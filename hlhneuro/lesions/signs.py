@@ -1,250 +1,108 @@
-"""Findings of the MR images: every question has one of the three answers, and what it rests on."""
+"""What else the lesions show: diffusion and contrast uptake, each against the subject's own normal white matter."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import pairwise
-
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.imaging.alignment import AlignedSeries
-from hlhneuro.lesions.change import IntervalChange, LesionChange
-from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions
-from hlhneuro.lesions.signal import enhancement, restricted_diffusion
-from hlhneuro.lesions.territories import asymmetry_index, territories
+from hlhneuro.imaging.alignment import AlignedSession, BoolImage
+from hlhneuro.imaging.volumes import FloatImage
+from hlhneuro.lesions.evidence import smoothed
+from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["lesion_findings"]
+__all__ = ["enhancement", "restricted_diffusion"]
 
-SHORT = "needs a FLAIR or T2w image of the whole brain"
-LITERATURE_REGIONS = 4.5
-REGIONS_SOURCE = (
-    "Eur Radiol 2024;34:873: cut-off 4.5 affected regions in 114 children with CNS-HLH; its region list differs from "
-    "the territories counted here, so the two cannot be compared one to one and no prognosis follows"
-)
+DIFFUSION = ("restricted_diffusion", "Is diffusion restricted within lesions?")
+UPTAKE = ("contrast_enhancement", "Do lesions take up contrast medium?")
 
 
-def lesion_findings(
-    series: AlignedSeries, lesions: LesionSeries, change: LesionChange, settings: LesionSettings
-) -> tuple[Finding, ...]:
-    """Answer every question about lesions: per session, then per interval, then for the subject.
+def restricted_diffusion(
+    aligned: AlignedSession, session: SessionLesions, lesions: LesionSeries, settings: LesionSettings
+) -> Finding:
+    """Measure the part of the lesions whose ADC lies below normal-appearing white matter by more than its spread.
 
-    Parameters
-    ----------
-    series : AlignedSeries
-    lesions : LesionSeries
-        From `segment_lesions`.
-    change : LesionChange
-        From `measure_change`.
-    settings : LesionSettings
-
-    Returns
-    -------
-    tuple of Finding
-        In a fixed order; a question that cannot be answered says why.
+    No fixed ADC is used: it falls with age, so the subject's own white matter is the reference.
     """
-    found: list[Finding] = []
-    for aligned in series.sessions:
-        session = lesions.session(aligned.label)
-        if session is None:
-            why = lesions.not_assessable.get(aligned.label, f"lesions were not segmented; {SHORT}")
-            found += _unanswered(aligned.label, why)
-            continue
-        found.append(_presence(session))
-        found += _places(session, change)
-        found.append(restricted_diffusion(aligned, session, lesions, settings))
-        found.append(enhancement(aligned, session, lesions, settings))
-        found.append(_susceptibility(session.label, aligned.volumes.keys() & {"T2starw", "SWI"}))
-    for interval in change.intervals:
-        found += _interval(interval, change, lesions)
-    found += _gaps(series, lesions)
-    found.append(_volumes(series))
-    return tuple(found)
-
-
-def _doubt(session: SessionLesions) -> str:
-    return f"; confidence reduced: {session.reason}" if session.confidence == "reduced" else f"; {session.reason}"
-
-
-SESSION_QUESTIONS = {
-    "lesion_present": "Are there lesions?",
-    "posterior_fossa_involvement": "Are there lesions in brain stem or cerebellum?",
-    "striatal_involvement": "Are there lesions in caudate or putamen?",
-    "affected_territory_count": "How many territories hold lesions?",
-    "symmetric_involvement": "Is the lesion load symmetric between left and right?",
-    "restricted_diffusion": "Is diffusion restricted within lesions?",
-    "contrast_enhancement": "Do lesions take up contrast medium?",
-    "susceptibility": "Are there signs of haemorrhage or calcification?",
-}
-
-
-def _unanswered(label: str, why: str) -> Iterator[Finding]:
-    for code, question in SESSION_QUESTIONS.items():
-        yield Finding(code, question, Answer.NOT_ASSESSABLE, why, "session", (label,))
-
-
-def _presence(session: SessionLesions) -> Finding:
-    present = bool(session.mask.any())
-    text = (
-        f"{session.volume_ml:.2f} ml (SD {session.volume_sd_ml:.2f})"
-        if present
-        else "no region beyond the image's null"
-    )
+    if "ADC" not in aligned.volumes:
+        return _cannot(DIFFUSION, session, "no ADC map; a diffusion-weighted acquisition would supply it")
+    adc = aligned.volumes["ADC"].data
+    there = aligned.coverage.get("ADC", np.ones(adc.shape, bool)) & (adc > 0)
+    refusal = _too_little(session.mask & there, session, "the ADC map")
+    normal = _normal_white_matter(lesions, session) & there
+    if refusal or normal.sum() < settings.reference_voxels:
+        return _cannot(DIFFUSION, session, refusal or "too little normal white matter lies in the ADC map")
+    centre, spread = _robust(adc[normal])
+    low = centre - settings.sign_sd * spread
+    values = adc[session.mask & there]
+    restricted, raised = float((values < low).mean()), float((values > centre + settings.sign_sd * spread).mean())
+    restricted_ml = restricted * values.size * lesions.grid.voxel_volume_ml
+    present = restricted >= settings.restricted_fraction and restricted_ml >= settings.minimum_lesion_ml
     return Finding(
-        "lesion_present",
-        SESSION_QUESTIONS["lesion_present"],
+        *DIFFUSION,
         Answer.PRESENT if present else Answer.ABSENT,
-        text + _doubt(session),
+        f"ADC below normal white matter in {restricted:.0%} of the lesion volume ({restricted_ml:.2f} ml), above it in "
+        f"{raised:.0%}; days since intrathecal methotrexate bear on what it means",
         "session",
         (session.label,),
-        value=session.volume_ml,
-        standard_uncertainty=session.volume_sd_ml,
-        unit="ml",
+        value=restricted,
+        threshold=settings.restricted_fraction,
+        threshold_source=f"expert-set; voxel: median - {settings.sign_sd:g} robust SD of normal white matter",
     )
 
 
-def _places(session: SessionLesions, change: LesionChange) -> Iterator[Finding]:
-    table = change.territories[change.territories["session"] == session.label]
-    for code, group in (("posterior_fossa_involvement", "posterior fossa"), ("striatal_involvement", "striatum")):
-        names = {t.name for t in territories() if t.group == group}
-        rows = table[table["territory"].isin(names)]
-        hit = rows[rows["affected"]]
-        load_ml = float(rows["load_ml"].sum())
-        where = ", ".join(f"{side} {name} {ml:.2f} ml" for name, side, ml in _rows(hit))
-        yield Finding(
-            code,
-            SESSION_QUESTIONS[code],
-            Answer.PRESENT if len(hit) else Answer.ABSENT,
-            (where or f"no territory of the {group} reaches the load that counts") + _doubt(session),
-            "session",
-            (session.label,),
-            value=load_ml,
-            unit="ml",
-        )
-    yield _territory_count(session, table)
-    yield _symmetry(session, table)
-
-
-def _rows(table: pd.DataFrame) -> Iterator[tuple[str, str, float]]:
-    yield from zip(table["territory"], table["side"], table["load_ml"], strict=True)
-
-
-def _territory_count(session: SessionLesions, table: pd.DataFrame) -> Finding:
-    affected = table[table["affected"]]
-    count = len(affected)
-    where = ", ".join(f"{side} {name}" for name, side, _ in _rows(affected)) or "none"
+def enhancement(
+    aligned: AlignedSession, session: SessionLesions, lesions: LesionSeries, settings: LesionSettings
+) -> Finding:
+    """Measure the part of the lesions whose post/pre ratio lies above that of normal white matter beyond its spread."""
+    missing = [name for name in ("T1w", "ce-gadolinium_T1w") if name not in aligned.volumes]
+    if missing:
+        why = f"no {' and no '.join(missing)}; T1w images before and after contrast medium would supply it"
+        return _cannot(UPTAKE, session, why)
+    pre, post = (aligned.volumes[name].data for name in ("T1w", "ce-gadolinium_T1w"))
+    there = (pre > 0) & (post > 0)
+    for name in ("T1w", "ce-gadolinium_T1w"):
+        there &= aligned.coverage.get(name, there)
+    refusal = _too_little(session.mask & there, session, "both T1w images")
+    normal = _normal_white_matter(lesions, session) & there
+    if refusal or normal.sum() < settings.reference_voxels:
+        return _cannot(UPTAKE, session, refusal or "too little normal white matter lies in both T1w images")
+    ratio = np.zeros(pre.shape, np.float32)
+    ratio[there] = np.log(post[there] / pre[there])
+    ratio = smoothed(ratio, there, settings.context_mm / lesions.grid.mean_edge_mm)
+    centre, spread = _robust(ratio[normal])
+    enhancing = float((ratio[session.mask & there] > centre + settings.sign_sd * spread).mean())
+    enhancing_ml = enhancing * float((session.mask & there).sum()) * lesions.grid.voxel_volume_ml
+    present = enhancing >= settings.enhancing_fraction and enhancing_ml >= settings.minimum_lesion_ml
     return Finding(
-        "affected_territory_count",
-        SESSION_QUESTIONS["affected_territory_count"],
-        Answer.PRESENT if count else Answer.ABSENT,
-        f"{count} of {len(table)} territories (left and right apart): {where}. Not a prognosis" + _doubt(session),
+        *UPTAKE,
+        Answer.PRESENT if present else Answer.ABSENT,
+        f"post/pre ratio above normal white matter in {enhancing:.0%} of the lesion volume ({enhancing_ml:.2f} ml); "
+        "leptomeningeal enhancement is not measured by this version",
         "session",
         (session.label,),
-        value=float(count),
-        threshold=LITERATURE_REGIONS,
-        threshold_source=REGIONS_SOURCE,
+        value=enhancing,
+        threshold=settings.enhancing_fraction,
+        threshold_source=f"expert-set; voxel: median + {settings.sign_sd:g} robust SD of normal white matter",
     )
 
 
-def _symmetry(session: SessionLesions, table: pd.DataFrame) -> Finding:
-    code = "symmetric_involvement"
-    left, right = (float(table.loc[table["side"] == side, "load_ml"].sum()) for side in ("left", "right"))
-    index = asymmetry_index(left, right)
-    if np.isnan(index):
-        why = "there is no lesion load in any territory, so there is nothing to compare"
-        return Finding(code, SESSION_QUESTIONS[code], Answer.NOT_ASSESSABLE, why, "session", (session.label,))
-    # Both sides share the load's error; the half that is independent gives the index's error.
-    sd = session.volume_sd_ml / max(left + right, 1e-9)
-    both = bool((table.groupby("side")["affected"].any()).all())
-    symmetric = both and abs(index) <= 1 / 3
-    return Finding(
-        code,
-        SESSION_QUESTIONS[code],
-        Answer.PRESENT if symmetric else Answer.ABSENT,
-        f"left {left:.2f} ml, right {right:.2f} ml; index (left - right) / (left + right)" + _doubt(session),
-        "session",
-        (session.label,),
-        value=index,
-        standard_uncertainty=sd,
-        threshold=1 / 3,
-        threshold_source="expert-set: one side holds at most twice the load of the other",
-    )
+def _cannot(question: tuple[str, str], session: SessionLesions, why: str) -> Finding:
+    return Finding(*question, Answer.NOT_ASSESSABLE, why, "session", (session.label,))
 
 
-def _susceptibility(label: str, images: set[str]) -> Finding:
-    if images:
-        why = f"{', '.join(sorted(images))} is there, but blood and calcium are not measured by this version"
-    else:
-        why = "no T2starw or SWI image; acquiring one would show blood and calcium"
-    question = SESSION_QUESTIONS["susceptibility"]
-    return Finding("susceptibility", question, Answer.NOT_ASSESSABLE, why, "session", (label,))
+def _too_little(seen: BoolImage, session: SessionLesions, where: str) -> str:
+    if not session.mask.any():
+        return "no lesion was found in this session, so there is none to measure"
+    return "" if seen.any() else f"no lesion lies in the field of view of {where}"
 
 
-def _interval(interval: IntervalChange, change: LesionChange, lesions: LesionSeries) -> Iterator[Finding]:
-    pair = (interval.before, interval.after)
-    sides = [session for session in (lesions.session(label) for label in pair) if session is not None]
-    doubt = "".join(f"; {s.label}: {s.reason}" for s in sides if s.confidence == "reduced")
-    table = change.lesions[change.lesions["session"] == interval.after]
-    for code, question, status, load_ml in (
-        ("new_lesions", "Are there new lesions?", "new", interval.new_ml),
-        ("resolved_lesions", "Have lesions resolved?", "resolved", interval.resolved_ml),
-    ):
-        rows = table[table["status"] == status]
-        places = ", ".join(
-            sorted({f"{side} {name}".strip() for name, side in zip(rows["territory"], rows["side"], strict=True)})
-        )
-        yield Finding(
-            code,
-            question,
-            Answer.PRESENT if len(rows) else Answer.ABSENT,
-            (f"{len(rows)} {status}, {load_ml:.2f} ml: {places}" if len(rows) else f"none {status} beyond noise")
-            + doubt,
-            "interval",
-            pair,
-            value=float(len(rows)),
-        )
-    beyond = abs(interval.net_ml) > interval.smallest_real_change_ml
-    direction = "more" if interval.net_ml > 0 else "less"
-    verdict = f"{direction} than before" if beyond else "within error"
-    yield Finding(
-        "lesion_load_change",
-        "Has the lesion load changed?",
-        Answer.PRESENT if beyond else Answer.ABSENT,
-        f"{interval.net_ml:+.2f} ml, {verdict}; new {interval.new_ml:.2f}, enlarged {interval.enlarged_ml:.2f}, "
-        f"shrunk {interval.shrunk_ml:.2f}, resolved {interval.resolved_ml:.2f} ml" + doubt,
-        "interval",
-        pair,
-        value=interval.net_ml,
-        standard_uncertainty=interval.net_sd_ml,
-        unit="ml",
-        threshold=interval.smallest_real_change_ml,
-        threshold_source="1.96 standard uncertainties of the difference of the two volumes",
-    )
+def _normal_white_matter(lesions: LesionSeries, session: SessionLesions) -> BoolImage:
+    normal: BoolImage = (lesions.tissue["wm"] > 0.9) & (session.probability < 0.1)
+    return normal
 
 
-def _gaps(series: AlignedSeries, lesions: LesionSeries) -> Iterator[Finding]:
-    """Say of intervals that touch a session without lesions measured why nothing can be said."""
-    labels = [session.label for session in series.sessions]
-    for before, after in pairwise(labels):
-        missing = [label for label in (before, after) if lesions.session(label) is None]
-        if missing:
-            why = "; ".join(f"ses-{label}: {lesions.not_assessable.get(label, SHORT)}" for label in missing)
-            for code, question in (
-                ("new_lesions", "Are there new lesions?"),
-                ("resolved_lesions", "Have lesions resolved?"),
-                ("lesion_load_change", "Has the lesion load changed?"),
-            ):
-                yield Finding(code, question, Answer.NOT_ASSESSABLE, why, "interval", (before, after))
-
-
-def _volumes(series: AlignedSeries) -> Finding:
-    return Finding(
-        "brain_volume_change",
-        "Has the brain or have the ventricles changed in volume?",
-        Answer.NOT_ASSESSABLE,
-        "volume change is not measured by this version; it needs its own test-retest error before it may be stated",
-        "subject",
-        tuple(session.label for session in series.sessions),
-    )
+def _robust(values: NDArray[np.float32] | FloatImage) -> tuple[float, float]:
+    centre = float(np.median(values))
+    return centre, float(max(1.4826 * np.median(np.abs(values - centre)), 1e-12))

@@ -35,7 +35,7 @@ def surface_sds_ml(
     array, shape (count + 1,)
         Index is the lesion's number; 0 for a lesion that is not there.
     """
-    spacing_mm = float(np.mean(grid.voxel_size_mm))
+    spacing_mm = grid.mean_edge_mm
     native = session.native_grids.get(session.reference, grid) if session else grid
     edge_mm = max(float(np.prod(native.voxel_size_mm)) ** (1 / 3), spacing_mm)
     surface = identities[surface_voxels(identities > 0)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hlhneuro.imaging.alignment import AlignedSeries
 from hlhneuro.lesions.change import LesionChange
-from hlhneuro.lesions.segmentation import LesionSeries
+from hlhneuro.lesions.series import LesionSeries
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy.results import SpectrumResult
 from hlhneuro.study.layout import Subject

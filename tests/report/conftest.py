@@ -21,7 +21,7 @@ from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, Registrati
 from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid, Step, Volume
 from hlhneuro.lesions.change import IntervalChange, LesionChange
-from hlhneuro.lesions.segmentation import LesionSeries, SessionLesions
+from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.report.findings import assess
 from hlhneuro.report.results import StageStatus, SubjectResults
 from hlhneuro.settings import ReportSettings, Settings

@@ -1,0 +1,105 @@
+"""Sessions judged together: where they differ, what they say where they do not, and which voxels are lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy import ndimage
+
+from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, BoolImage
+from hlhneuro.imaging.volumes import FloatImage, Grid
+from hlhneuro.lesions.differences import changed_voxels
+from hlhneuro.lesions.evidence import Null, grow, local_fdr
+from hlhneuro.lesions.extent import Border, lesion_share, reach_voxels
+from hlhneuro.lesions.normal_tissue import NormalTissue
+from hlhneuro.lesions.tissues import order_free_sum
+from hlhneuro.settings import LesionSettings
+
+__all__ = ["borders_of", "compare", "judge", "large_enough", "pooled"]
+
+
+def compare(
+    series: AlignedSeries,
+    sessions: list[AlignedSession],
+    inside: list[BoolImage],
+    tissue: list[FloatImage],
+    settings: LesionSettings,
+) -> tuple[dict[tuple[int, int], BoolImage], list[BoolImage]]:
+    """Mark where two sessions do not differ beyond noise, and where one outshines another."""
+    kind = np.argmax(np.stack(tissue), axis=0).astype(np.uint8)
+    same = {(i, i): inside[i] for i in range(len(sessions))}
+    brighter = [np.zeros(series.grid.shape, bool) for _ in sessions]
+    for i in range(len(sessions)):
+        for j in range(i):
+            both = inside[i] & inside[j]
+            z, changed = changed_voxels(sessions[j], sessions[i], both, kind, series.grid, settings)
+            same[i, j] = same[j, i] = both & ~changed
+            brighter[i] |= changed & (z > 0)
+            brighter[j] |= changed & (z < 0)
+    return same, brighter
+
+
+def pooled(i: int, images: list[FloatImage], same: Mapping[tuple[int, int], BoolImage]) -> FloatImage:
+    """Return the mean of the images of session `i` and of those that do not differ from it at a voxel."""
+    terms = [np.where(same[i, j], image, np.float32(0)) for j, image in enumerate(images)]
+    count = np.sum([same[i, j] for j in range(len(images))], axis=0)
+    return np.asarray(order_free_sum(terms) / np.maximum(count, 1), np.float32)
+
+
+def judge(
+    grid: Grid,
+    evidence: list[FloatImage],
+    brighter: list[BoolImage],
+    allowed: list[BoolImage],
+    settings: LesionSettings,
+) -> tuple[Null, list[BoolImage], list[FloatImage]]:
+    """Judge all sessions with one operating point, and voxels that have changed with their own.
+
+    Where a voxel is brighter than at another session a lesion is far more likely than elsewhere, so those voxels are
+    a class of their own with its own false discovery rate (Efron, Ann Appl Stat 2008;2:197).
+    """
+    values = np.concatenate([z[a] for z, a in zip(evidence, allowed, strict=True)])
+    changed = np.concatenate([z[a & b] for z, a, b in zip(evidence, allowed, brighter, strict=True)])
+    resel = (2 * np.sqrt(np.pi) * settings.context_mm / grid.mean_edge_mm) ** 3
+    rates = (settings.local_fdr, settings.family_wise_error)
+    null = local_fdr(values, resel, *rates, two_sided=False)
+    null_changed = local_fdr(changed, resel, *rates, two_sided=False)
+    masks, probabilities = [], []
+    for z, a, b in zip(evidence, allowed, brighter, strict=True):
+        mask = grow(np.where(a, z, np.float32(0)), null)
+        mask |= grow(np.where(a & b, z, np.float32(0)), null_changed)
+        probability = np.where(b, np.maximum(null.probability(z), null_changed.probability(z)), null.probability(z))
+        probability = np.where(mask, np.maximum(probability, 0.5), probability)
+        masks.append(mask)
+        probabilities.append(np.asarray(np.where(a, probability, 0), np.float32))
+    return null, masks, probabilities
+
+
+def borders_of(
+    sessions: list[AlignedSession],
+    witnesses: list[str],
+    normal: NormalTissue,
+    found: list[BoolImage],
+    same: Mapping[tuple[int, int], BoolImage],
+    grid: Grid,
+    settings: LesionSettings,
+) -> list[Border]:
+    """Say for each session how much of each voxel is lesion, pooled where sessions do not differ."""
+    reach = reach_voxels(sessions, witnesses, grid, settings)
+    anywhere = np.logical_or.reduce(found)
+    shares = [
+        lesion_share(session, witness, normal.model, normal.priors, anywhere, reach, settings)
+        for session, witness in zip(sessions, witnesses, strict=True)
+    ]
+    return [Border(mask, pooled(i, shares, same), reach) for i, mask in enumerate(found)]
+
+
+def large_enough(grid: Grid, masks: list[BoolImage], settings: LesionSettings) -> list[BoolImage]:
+    """Leave out lesions that are below the smallest volume at every session."""
+    labels, count = ndimage.label(np.logical_or.reduce(masks), structure=np.ones((3, 3, 3)))
+    smallest = settings.minimum_lesion_ml / grid.voxel_volume_ml
+    sizes = np.max([np.bincount(labels[m], minlength=count + 1) for m in masks], axis=0)
+    keep = sizes >= smallest
+    keep[0] = False
+    return [m & keep[labels] for m in masks]
