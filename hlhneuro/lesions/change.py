@@ -10,19 +10,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession
-from hlhneuro.imaging.volumes import Grid
+from hlhneuro.imaging.alignment import AlignedSeries
+from hlhneuro.lesions.inventory import lesion_table
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
-from hlhneuro.lesions.territories import territories, territory_load
-from hlhneuro.lesions.tracking import Tracks, lesion_status, track_lesions
-from hlhneuro.lesions.uncertainty import surface_sds_ml
+from hlhneuro.lesions.territories import territory_load
+from hlhneuro.lesions.tracking import Tracks, track_lesions
 from hlhneuro.settings import ChangeSettings
 
 __all__ = ["ChangeCode", "IntervalChange", "LesionChange", "change_codes", "measure_change"]
 
-LESION_COLUMNS = (
-    "lesion", "session", "territory", "side", "volume_ml", "volume_sd_ml", "status", "x_mm", "y_mm", "z_mm",
-)  # fmt: skip
 TERRITORY_COLUMNS = (
     "session", "territory", "side", "territory_ml", "load_ml", "load_fraction", "lesions", "affected",
 )  # fmt: skip
@@ -116,7 +112,7 @@ def measure_change(series: AlignedSeries, lesions: LesionSeries, settings: Chang
         table.insert(0, "session", session.label)
         loads.append(table)
     by_territory = pd.concat(loads, ignore_index=True) if loads else pd.DataFrame(columns=list(TERRITORY_COLUMNS))
-    return LesionChange(intervals, identities, _lesion_table(series, lesions, tracks, settings), by_territory)
+    return LesionChange(intervals, identities, lesion_table(series, lesions, tracks, settings), by_territory)
 
 
 def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -152,88 +148,3 @@ def _interval(
         net_sd_ml=net_sd_ml,
         smallest_real_change_ml=settings.coverage_factor * net_sd_ml,
     )
-
-
-def _lesion_table(
-    series: AlignedSeries, lesions: LesionSeries, tracks: Tracks, settings: ChangeSettings
-) -> pd.DataFrame:
-    names = {t.label: t for t in territories()}
-    voxel_ml = lesions.grid.voxel_volume_ml
-    home = _home(lesions.territories, tracks)
-    positions = [_centroids(image, tracks.count, lesions.grid.affine) for image in tracks.identities]
-    aligned = [series.session(s.label) for s in lesions.sessions]
-    parts = [
-        _lesion_sds_ml(image, tracks.count, session, aligned_session, lesions.grid)
-        for image, session, aligned_session in zip(tracks.identities, lesions.sessions, aligned, strict=True)
-    ]
-    repeats, borders = [part[0] for part in parts], [part[1] for part in parts]
-    rows = []
-    for lesion in range(1, tracks.count + 1):
-        territory = names.get(home[lesion])
-        for i, session in enumerate(lesions.sessions):
-            now, earlier = tracks.voxels[i][lesion], tracks.voxels[i - 1][lesion] if i else 0
-            if not now and not earlier:
-                continue
-            status = (
-                "first"
-                if i == 0
-                else lesion_status(
-                    earlier * voxel_ml,
-                    now * voxel_ml,
-                    repeats[i - 1][lesion],
-                    repeats[i][lesion],
-                    int(tracks.parts[i - 1][lesion]),
-                    int(tracks.parts[i][lesion]),
-                    settings.coverage_factor,
-                )
-            )
-            place = positions[i if now else i - 1][lesion]
-            rows.append(
-                (
-                    lesion,
-                    session.label,
-                    territory.name if territory else "unassigned",
-                    territory.side if territory else "",
-                    float(now * voxel_ml),
-                    float(np.hypot(repeats[i][lesion], borders[i][lesion])),
-                    status,
-                    *(float(value) for value in place),
-                )
-            )
-    return pd.DataFrame(rows, columns=list(LESION_COLUMNS))
-
-
-def _lesion_sds_ml(
-    image: NDArray[np.int32], count: int, session: SessionLesions, aligned: AlignedSession | None, grid: Grid
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each lesion's repeatability and its part from the border.
-
-    The first is its own surface and its share (by surface) of the operating point's error.
-    """
-    own = surface_sds_ml(image, count, aligned, grid)
-    whole = float(surface_sds_ml(session.mask.astype(np.int32), 1, aligned, grid)[1])
-    operating_ml = math.sqrt(max(session.repeat_sd_ml**2 - whole**2, 0.0))
-    area = own**2 / max(float((own**2).sum()), 1e-30)  # the surface part grows with the square root of the area
-    return np.hypot(own, operating_ml * area), session.border_sd_ml * area
-
-
-def _home(labels: NDArray[np.int16], tracks: Tracks) -> NDArray[np.int64]:
-    """Territory that holds most of each lesion over all sessions (of equals the lower label); 0 if none does."""
-    size = max(t.label for t in territories()) + 1
-    votes = np.zeros((tracks.count + 1, size), np.int64)
-    for image in tracks.identities:
-        inside = image > 0
-        np.add.at(votes, (image[inside], labels[inside]), 1)
-    votes[:, 0] = 0
-    best: NDArray[np.int64] = votes.argmax(axis=1)
-    return best
-
-
-def _centroids(image: NDArray[np.int32], count: int, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Centre of each lesion in subject space, RAS+ millimetres; shape (count + 1, 3)."""
-    index = np.argwhere(image)
-    number = image[tuple(index.T)]
-    size = np.maximum(np.bincount(number, minlength=count + 1), 1)
-    sums = [np.bincount(number, weights=index[:, axis], minlength=count + 1) for axis in range(3)]
-    centres: NDArray[np.float64] = (np.stack(sums, axis=1) / size[:, None]) @ affine[:3, :3].T + affine[:3, 3]
-    return centres
