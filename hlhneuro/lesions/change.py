@@ -75,10 +75,11 @@ class LesionChange:
     identities : mapping of session label to int32 array
         Lesion identity per voxel on the subject grid, the same number for the same lesion at every session.
     lesions : DataFrame
-        One row per lesion and session: ``lesion, session, territory, side, volume_ml, volume_sd_ml, status``
-        (new, enlarged, stable, shrunk, resolved, merged, split, or ``first`` at the first session),
-        ``x_mm, y_mm, z_mm`` (centroid in subject space, RAS+). A lesion has no row at a session before it was seen or
-        after the one at which it had resolved.
+        One row per lesion and session: ``lesion, session, territory, side, volume_ml, volume_sd_ml``; ``change_ml,
+        change_sd_ml, smallest_real_change_ml`` since the session before (NaN at the first); ``status`` (see
+        `hlhneuro.lesions.tracking.lesion_status`); ``parts`` (separate pieces); ``x_mm, y_mm, z_mm`` (centroid in
+        subject space, RAS+). A lesion has no row at a session at which it is not there, but for the one at which it
+        had resolved.
     territories : DataFrame
         One row per session and territory: ``session, territory, side, territory_ml, load_ml, load_fraction,
         lesions, affected``.

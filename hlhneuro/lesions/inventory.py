@@ -19,7 +19,8 @@ from hlhneuro.settings import ChangeSettings
 __all__ = ["lesion_table"]
 
 LESION_COLUMNS = (
-    "lesion", "session", "territory", "side", "volume_ml", "volume_sd_ml", "status", "x_mm", "y_mm", "z_mm",
+    "lesion", "session", "territory", "side", "volume_ml", "volume_sd_ml", "change_ml", "change_sd_ml",
+    "smallest_real_change_ml", "status", "parts", "x_mm", "y_mm", "z_mm",
 )  # fmt: skip
 
 
@@ -32,42 +33,37 @@ def lesion_table(
     home = _home(lesions.territories, tracks)
     positions = [_centroids(image, tracks.count, lesions.grid.affine) for image in tracks.identities]
     aligned = [series.session(s.label) for s in lesions.sessions]
-    parts = [
+    errors = [
         _lesion_sds_ml(image, tracks.count, session, aligned_session, lesions.grid)
         for image, session, aligned_session in zip(tracks.identities, lesions.sessions, aligned, strict=True)
     ]
-    repeats, borders = [part[0] for part in parts], [part[1] for part in parts]
     rows = []
     for lesion in range(1, tracks.count + 1):
         territory = names.get(home[lesion])
+        place = (territory.name, territory.side) if territory else ("unassigned", "")
         for i, session in enumerate(lesions.sessions):
-            now, earlier = tracks.voxels[i][lesion], tracks.voxels[i - 1][lesion] if i else 0
+            now, earlier = int(tracks.voxels[i][lesion]), int(tracks.voxels[i - 1][lesion]) if i else 0
             if not now and not earlier:
                 continue
-            status = (
-                "first"
-                if i == 0
-                else lesion_status(
-                    earlier * voxel_ml,
-                    now * voxel_ml,
-                    repeats[i - 1][lesion],
-                    repeats[i][lesion],
-                    int(tracks.parts[i - 1][lesion]),
-                    int(tracks.parts[i][lesion]),
-                    settings.coverage_factor,
-                )
-            )
-            place = positions[i if now else i - 1][lesion]
+            own, shared = (error[lesion] for error in errors[i])
+            change_ml, change_sd_ml = (now - earlier) * voxel_ml if i else math.nan, math.nan
+            if i:  # the border is set alike: what is left of its error is the difference
+                own_before, shared_before = (error[lesion] for error in errors[i - 1])
+                change_sd_ml = math.hypot(own, own_before, shared - shared_before)
+            limit_ml = settings.coverage_factor * change_sd_ml
             rows.append(
                 (
                     lesion,
                     session.label,
-                    territory.name if territory else "unassigned",
-                    territory.side if territory else "",
-                    float(now * voxel_ml),
-                    float(np.hypot(repeats[i][lesion], borders[i][lesion])),
-                    status,
-                    *(float(value) for value in place),
+                    *place,
+                    now * voxel_ml,
+                    math.hypot(own, shared),
+                    change_ml,
+                    change_sd_ml,
+                    limit_ml,
+                    lesion_status(tracks, lesion, i, change_ml, limit_ml),
+                    int(tracks.parts[i][lesion]),
+                    *(float(value) for value in positions[i if now else i - 1][lesion]),
                 )
             )
     return pd.DataFrame(rows, columns=list(LESION_COLUMNS))

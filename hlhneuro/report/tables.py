@@ -54,7 +54,14 @@ COLUMNS: dict[str, dict[str, Column]] = {
         **_PLACE,
         "volume_ml": ("ml", "Volume of the lesion"),
         "volume_sd_ml": ("ml", "Standard uncertainty of the volume"),
-        "status": ("", "first, new, enlarged, stable, shrunk, resolved, merged or split, against the session before"),
+        "change_ml": ("ml", "Change of the volume since the session before; empty at the first"),
+        "change_sd_ml": ("ml", "Standard uncertainty of the change"),
+        "smallest_real_change_ml": ("ml", "A change smaller than this is within the measurement error"),
+        "status": (
+            "",
+            "first, new, enlarged, stable, shrunk, resolved, reappeared, merged or split, against the session before",
+        ),
+        "parts": ("", "Separate pieces of the lesion; what has flowed together is one lesion, so volumes come first"),
         "x_mm": ("mm", "Centroid in subject space, positive to the patient's right"),
         "y_mm": ("mm", "Centroid in subject space, positive to the front"),
         "z_mm": ("mm", "Centroid in subject space, positive upwards"),
@@ -222,7 +229,7 @@ def _load(results: SubjectResults, label: str) -> tuple[str, float | None, float
     if lesions is None or session is None:
         why = lesions.not_assessable.get(label) if lesions else None
         return "lesion_load", None, None, why or "lesions could not be assessed"
-    reason = session.reason if session.confidence != "full" else ""
+    reason = session.reason if session.confidence != "full" or session.supplied else ""
     return "lesion_load", session.volume_ml, session.volume_sd_ml, reason
 
 
