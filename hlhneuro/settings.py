@@ -210,6 +210,10 @@ class LesionSettings:
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
     boundary_share_sd: float = tuned(0.1, "expert-set: how well the two brightnesses on either side are known")
     threshold_error_sd: float = tuned(0.1, "expert-set: error of the operating point, in null SD", "SD")
+    supplied_share: float = tuned(
+        0.5, "a voxel that is more likely lesion than not; the default of LST-AI (Wiltgen 2024) for its probabilities"
+    )
+    supplied_in_brain: float = tuned(0.5, "expert-set: a mask of which less lies in the brain is not of this session")
     sign_sd: float = tuned(3.0, "expert-set: one normal voxel in 740 lies beyond", "robust SD")
     restricted_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
     enhancing_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
 
-__all__ = ["Grid", "Step", "Volume", "load_volume"]
+__all__ = ["Grid", "Step", "Volume", "load_volume", "read_values"]
 
 FloatImage = NDArray[np.float32]
 
@@ -129,13 +129,7 @@ def load_volume(path: str | Path, contrast: str) -> Volume:
         If the file cannot be read, is not 3-D (a trailing axis of length one is dropped), does not say where it lies,
         has a singular affine, holds no finite signal, or has implausible voxel sizes.
     """
-    image, data = _read(Path(path))
-    steps = [Step("load", {"file": Path(path).name})]
-    data, dropped = _three_axes(data, Path(path))
-    steps += dropped
-    affine, found = _affine(image, Path(path))
-    steps += found
-    _check_geometry(data.shape, affine, Path(path))
+    data, affine, steps = read_values(path)
     finite = np.isfinite(data)
     missing = int(data.size - np.count_nonzero(finite))
     if missing == data.size:
@@ -153,6 +147,30 @@ def load_volume(path: str | Path, contrast: str) -> Volume:
             remedy="export the image again from the scanner or archive",
         )
     return Volume(np.ascontiguousarray(data), affine, contrast, tuple(steps))
+
+
+def read_values(path: str | Path) -> tuple[FloatImage, NDArray[np.float64], list[Step]]:
+    """Read a 3-D image and check where it lies; its values are as in the file, finite or not.
+
+    Returns
+    -------
+    data : array, shape (X, Y, Z), float32
+    affine : array, shape (4, 4)
+        Voxel index to RAS+ millimetres.
+    steps : list of Step
+        What was done, and what had to be put right.
+
+    Raises
+    ------
+    InputError
+        As `load_volume`, values aside.
+    """
+    image, data = _read(Path(path))
+    steps = [Step("load", {"file": Path(path).name})]
+    data, dropped = _three_axes(data, Path(path))
+    affine, found = _affine(image, Path(path))
+    _check_geometry(data.shape, affine, Path(path))
+    return data, affine, [*steps, *dropped, *found]
 
 
 def _read(path: Path) -> tuple[Any, FloatImage]:

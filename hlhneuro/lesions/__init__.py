@@ -1,6 +1,7 @@
 """From comparable images to what changed."""
 
 from hlhneuro.lesions.change import ChangeCode, IntervalChange, LesionChange, measure_change
+from hlhneuro.lesions.external import GivenLesions, load_lesion_mask, supplied_lesions
 from hlhneuro.lesions.findings import lesion_findings
 from hlhneuro.lesions.segmentation import segment_lesions
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
@@ -16,6 +17,7 @@ from hlhneuro.lesions.tissues import TissueModel, fit_tissues
 
 __all__ = [
     "ChangeCode",
+    "GivenLesions",
     "IntervalChange",
     "LesionChange",
     "LesionSeries",
@@ -25,8 +27,10 @@ __all__ = [
     "asymmetry_index",
     "fit_tissues",
     "lesion_findings",
+    "load_lesion_mask",
     "measure_change",
     "segment_lesions",
+    "supplied_lesions",
     "territories",
     "territory_labels",
     "territory_load",

@@ -90,7 +90,7 @@ def _presence(session: SessionLesions) -> Finding:
     text = (
         f"{session.volume_ml:.2f} ml (SD {session.volume_sd_ml:.2f})"
         if present
-        else "no region beyond the image's null"
+        else ("the mask is empty" if session.supplied else "no region beyond the image's null")
     )
     return Finding(
         "lesion_present",
@@ -185,7 +185,7 @@ def _susceptibility(label: str, images: set[str]) -> Finding:
 def _interval(interval: IntervalChange, change: LesionChange, lesions: LesionSeries) -> Iterator[Finding]:
     pair = (interval.before, interval.after)
     sides = [session for session in (lesions.session(label) for label in pair) if session is not None]
-    doubt = "".join(f"; {s.label}: {s.reason}" for s in sides if s.confidence == "reduced")
+    doubt = "".join(f"; {s.label}: {s.reason}" for s in sides if s.confidence == "reduced" or s.supplied)
     table = change.lesions[change.lesions["session"] == interval.after]
     for code, question, status, load_ml in (
         ("new_lesions", "Are there new lesions?", "new", interval.new_ml),

@@ -34,6 +34,8 @@ class SessionLesions:
     reason : str
     border_sd_ml : float
         The part of `volume_sd_ml` that comes from where the border is set, alike at every session.
+    supplied : str
+        Name of the file if the mask is the user's; empty if it is ours.
     """
 
     label: str
@@ -45,6 +47,7 @@ class SessionLesions:
     confidence: str
     reason: str
     border_sd_ml: float = 0.0
+    supplied: str = ""
 
     @property
     def repeat_sd_ml(self) -> float:

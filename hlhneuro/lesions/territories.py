@@ -74,7 +74,7 @@ def territory_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["index", "name", "side", "group"])
 
 
-def territory_labels(series: AlignedSeries) -> NDArray[np.int16]:
+def territory_labels(series: AlignedSeries, settings: LesionSettings) -> NDArray[np.int16]:
     """Label every brain voxel with its territory (0: fluid, or outside the brain).
 
     Parameters
@@ -94,7 +94,7 @@ def territory_labels(series: AlignedSeries) -> NDArray[np.int16]:
     code[cerebellar & white], code[cerebellar & grey] = 16, 17
     cerebral = ~cerebellar & (code == 0)
     code[cerebral & grey] = 8
-    code[cerebral & white] = _white_matter(series, points, grey & cerebral, rules)[cerebral & white]
+    code[cerebral & white] = _white_matter(series, points, grey & cerebral, rules, settings)[cerebral & white]
     free = np.ones(len(index), bool)
     for entry in _definitions()["territory"]:
         allowed = {"wm": white, "any": white | grey}.get(entry.get("tissue", ""), np.zeros(len(index), bool))
@@ -123,13 +123,15 @@ def _in_cerebellum(points: FloatArray, rule: Mapping[str, float]) -> NDArray[np.
 
 
 def _white_matter(
-    series: AlignedSeries, points: FloatArray, cortex: NDArray[np.bool_], rules: Mapping[str, Any]
+    series: AlignedSeries,
+    points: FloatArray,
+    cortex: NDArray[np.bool_],
+    rules: Mapping[str, Any],
+    settings: LesionSettings,
 ) -> NDArray[np.int16]:
     """Periventricular, subcortical by lobe, or deep."""
     brain, sampling = series.brain_mask, series.grid.voxel_size_mm
-    fluid = ventricles(
-        series.grid, brain, np.asarray(series.template_maps["csf"], np.float32), LesionSettings().core_fluid_mm
-    )
+    fluid = ventricles(series.grid, brain, np.asarray(series.template_maps["csf"], np.float32), settings.core_fluid_mm)
     grey = np.zeros(series.grid.shape, bool)
     grey[brain] = cortex
     to_fluid = _distance(fluid, sampling)[brain]

@@ -27,7 +27,9 @@ from hlhneuro.study import (
     Provenance,
     Study,
     Subject,
+    check_mask_folders,
     find_brain_masks,
+    find_lesion_masks,
     open_study,
     read_table,
     write_dataset_description,
@@ -96,7 +98,8 @@ def run(
     participants, sessions : sequence of str
         Labels to restrict the run to, with or without ``sub-`` and ``ses-``; empty for all.
     derivatives : sequence of path
-        Folders of BIDS derivatives with brain masks (``*_desc-brain_mask.nii.gz``) that take the place of ours.
+        Folders of BIDS derivatives with brain masks (``*_desc-brain_mask.nii.gz``) or lesion masks
+        (``*_label-lesion_{mask,probseg,dseg}.nii.gz``) that take the place of ours.
     settings : Settings, optional
     jobs : int
         Processors to use; the results do not depend on it.
@@ -128,7 +131,8 @@ def run(
         statuses = tuple(run_group(out))
         return RunOutcome(statuses, out)
     subjects = choose_subjects(study, participants, sessions)
-    masks = find_brain_masks(derivatives, subjects)
+    check_mask_folders(derivatives, subjects)
+    brains, lesions = find_brain_masks(derivatives, subjects), find_lesion_masks(derivatives, subjects)
     check_engine(settings.prepare.brain_engine)
     template_paths(settings.template)
     if dry_run:
@@ -138,7 +142,7 @@ def run(
     concurrent = min(jobs, len(subjects))
     # A subject may use as many workers as there are processors, so that none idles while the last subject is worked on.
     tasks = [
-        SubjectRun(study, subject, out, settings, jobs, reports_only, masks[subject.label]) for subject in subjects
+        SubjectRun(study, s, out, settings, jobs, reports_only, brains[s.label], lesions[s.label]) for s in subjects
     ]
     statuses = tuple(_run_all(tasks, concurrent, keep_going, on_status))
     write_status(out)

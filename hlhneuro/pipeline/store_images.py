@@ -204,7 +204,16 @@ class ImageStore:
                                      "Lesion probability"))  # fmt: skip
             files.append(self._image(self._path(session.label, "mask", label="lesion"), as_u8(session.mask), grid,
                                      "Lesion mask"))  # fmt: skip
-        scalars = ("label", "volume_ml", "volume_sd_ml", "contrasts", "confidence", "reason", "border_sd_ml")
+        scalars = (
+            "label",
+            "volume_ml",
+            "volume_sd_ml",
+            "contrasts",
+            "confidence",
+            "reason",
+            "border_sd_ml",
+            "supplied",
+        )
         payload = {
             "grid": grid_to_json(grid),
             "tissue": list(lesions.tissue),

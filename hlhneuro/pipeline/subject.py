@@ -12,8 +12,9 @@ import hlhneuro
 from hlhneuro.answers import Finding
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.imaging import AlignedSeries, align, template_checksums
-from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change, segment_lesions
+from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
+from hlhneuro.pipeline.lesion_masks import find_lesions
 from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.store_images import ImageStore
@@ -126,12 +127,13 @@ def run_lesions(
         ledger.note("lesions", "not assessable", "the images could not be aligned")
         return None, None
     ages = {session.label: session.age_years for session in task.subject.sessions}
-    provenance = task.provenance("lesions", {"align": ledger.stayed["align"], "ages": fingerprint_of(ages)}, "lesions")
+    sources = {"align": ledger.stayed["align"], "ages": fingerprint_of(ages)} | task.lesion_mask_checksums()
+    provenance = task.provenance("lesions", sources, "lesions")
     store = ImageStore(task.out, task.subject.label, provenance)
     lesions = ledger.stage(
         "lesions",
         provenance.fingerprint(),
-        compute=lambda: segment_lesions(aligned, task.settings.lesions, ages),
+        compute=lambda: find_lesions(task, ledger, aligned, ages),
         keep=store.keep_lesions,
         recall=store.recall_lesions,
     )

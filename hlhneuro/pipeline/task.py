@@ -8,7 +8,7 @@ from pathlib import Path
 
 import hlhneuro
 from hlhneuro.settings import Settings
-from hlhneuro.study import BrainMask, Provenance, Study, Subject, bids_uri, file_sha256
+from hlhneuro.study import BrainMask, LesionMask, Provenance, Study, Subject, bids_uri, file_sha256
 
 __all__ = ["SubjectRun"]
 
@@ -28,6 +28,7 @@ class SubjectRun:
         Threads the engines may use; the results do not depend on it.
     reports_only : bool
     brain_masks : mapping of session label to BrainMask
+    lesion_masks : mapping of session label to LesionMask
         Those that the user supplies.
     """
 
@@ -38,6 +39,7 @@ class SubjectRun:
     workers: int = 1
     reports_only: bool = False
     brain_masks: Mapping[str, BrainMask] = field(default_factory=dict)
+    lesion_masks: Mapping[str, LesionMask] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -55,8 +57,11 @@ class SubjectRun:
 
     def mask_checksums(self) -> dict[str, str]:
         """Return BIDS URI -> sha256 of the brain masks that the user supplies."""
-        paths = [mask.path for mask in self.brain_masks.values()]
-        return {f"bids:brainmasks:{_inside(path)}": checksum(path) for path in paths}
+        return {f"bids:brainmasks:{_inside(mask.path)}": checksum(mask.path) for mask in self.brain_masks.values()}
+
+    def lesion_mask_checksums(self) -> dict[str, str]:
+        """Return BIDS URI -> sha256 of the lesion masks that the user supplies."""
+        return {f"bids:lesionmasks:{_inside(mask.path)}": checksum(mask.path) for mask in self.lesion_masks.values()}
 
 
 def checksum(path: Path) -> str:

@@ -58,10 +58,10 @@ def _what_ran(results: SubjectResults) -> set[str]:
             ran.add("follow_up")
         for session in results.aligned.sessions:
             ran |= {f"step:{step.name}" for volume in session.volumes.values() for step in volume.steps}
-    if results.lesions is not None:
-        ran.add("lesions")
+    if results.lesions is not None and results.lesions.sessions:
+        ran.add("lesions:supplied" if _supplied(results) else "lesions")
     if results.change is not None and results.change.intervals:
-        ran.add("change")
+        ran.add("change:supplied" if _supplied(results) else "change")
     for spectrum in results.spectra:
         if spectrum.fit is None:
             continue
@@ -76,6 +76,11 @@ def _what_ran(results: SubjectResults) -> set[str]:
     return ran
 
 
+def _supplied(results: SubjectResults) -> list[str]:
+    """Return the files of lesion masks that are the user's."""
+    return [session.supplied for session in (results.lesions.sessions if results.lesions else ()) if session.supplied]
+
+
 def _values(results: SubjectResults) -> dict[str, Any]:
     aligned, lesions = results.aligned, results.lesions
     references = sorted({session.reference for session in aligned.sessions}) if aligned else []
@@ -85,6 +90,7 @@ def _values(results: SubjectResults) -> dict[str, Any]:
         "aligned": len(aligned.sessions) if aligned else 0,
         "template": aligned.template if aligned else "",
         "references": join_words(references) or "reference",
+        "lesion_masks": join_words(_supplied(results)),
         "contrasts": join_words(contrasts) or "the available contrasts",
         "voxel_mm": f"{aligned.grid.voxel_size_mm[0]:g}" if aligned else "",
     }

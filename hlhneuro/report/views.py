@@ -190,7 +190,7 @@ def _loads(results: SubjectResults) -> list[Row]:
         row |= {"age": age_text(session.age_years), "assessed": found is not None}
         if found is not None:
             row["load"] = quantity(found.volume_ml, found.volume_sd_ml, "ml")
-            row |= {"contrasts": ", ".join(found.contrasts), "confidence": found.confidence, "reason": found.reason}
+            row |= {"contrasts": found.supplied or ", ".join(found.contrasts), "confidence": found.confidence, "reason": found.reason}
         else:
             why = results.lesions.not_assessable.get(session.label) if results.lesions else None
             row |= {"load": "not assessable", "contrasts": "", "confidence": ""}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hlhneuro.study._supplied import check_mask_folders
 from hlhneuro.study.brain_masks import BrainMask, find_brain_masks
 from hlhneuro.study.checking import CheckRow, StudyCheck, check_study
 from hlhneuro.study.clinical import (
@@ -30,6 +31,7 @@ from hlhneuro.study.derivatives import (
     write_text,
 )
 from hlhneuro.study.layout import Scan, Session, Study, Subject, open_study
+from hlhneuro.study.lesion_masks import LesionMask, find_lesion_masks
 from hlhneuro.study.metadata import PHYSICAL_RANGES, Acquisition, PhysicalRange, read_acquisition
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Acquisition",
     "BrainMask",
     "CheckRow",
+    "LesionMask",
     "PhysicalRange",
     "Provenance",
     "Scan",
@@ -49,11 +52,13 @@ __all__ = [
     "TreatmentEvent",
     "age_months",
     "bids_uri",
+    "check_mask_folders",
     "check_study",
     "covariates_by_session",
     "derivative_path",
     "file_sha256",
     "find_brain_masks",
+    "find_lesion_masks",
     "intervals_days",
     "is_current",
     "open_study",

@@ -14,7 +14,7 @@ from hlhneuro.pipeline.ledger import Ledger
 from hlhneuro.pipeline.preparing import read_brain
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.settings import Settings
-from hlhneuro.study import find_brain_masks, open_study
+from hlhneuro.study import check_mask_folders, find_brain_masks, open_study
 
 STUDY = Path(__file__).parents[2] / "sample_data"
 
@@ -30,6 +30,7 @@ def write_mask(folder: Path, name: str, top: float = 1.0) -> Path:
 
 def task_of(folder: Path) -> SubjectRun:
     opened = open_study(STUDY)
+    check_mask_folders([folder], opened.subjects)
     masks = find_brain_masks([folder], opened.subjects)
     subject = opened.subjects[0]
     return SubjectRun(opened, subject, folder / "out", Settings(), brain_masks=masks[subject.label])
