@@ -78,13 +78,13 @@ def track_lesions(masks: Sequence[BoolImage]) -> Tracks:
 
 
 def _overlaps(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int64]:
-    """Pairs of pieces that share a voxel, each once; shape (2, pairs), labels from 1."""
+    """Return the pairs of pieces that share a voxel, each once; shape (2, pairs), labels from 1."""
     both = (first > 0) & (second > 0)
     return np.unique(np.stack((first[both], second[both])).astype(np.int64), axis=1)
 
 
 def _groups(overlaps: Mapping[tuple[int, int], NDArray[np.int64]], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Number of the group that each piece of each session belongs to, all sessions after one another."""
+    """Return the group that each piece of each session belongs to, all sessions after one another."""
     total = int(offsets[-1])
     if not total:
         return np.zeros(0, np.int64)
@@ -98,7 +98,7 @@ def _groups(overlaps: Mapping[tuple[int, int], NDArray[np.int64]], offsets: NDAr
 def _ranks(
     labelled: Sequence[NDArray[np.int32]], group: NDArray[np.int64], offsets: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Lesion number of each group, from 1: by the position of its first voxel at any session."""
+    """Number the groups from 1, by the position of its first voxel at any session."""
     first_voxel = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     for i, labels in enumerate(labelled):
         where = np.flatnonzero(labels)
@@ -109,7 +109,7 @@ def _ranks(
 
 
 def _several(linked: NDArray[np.int64], numbers: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
-    """Whether each lesion has a piece that occurs more than once among the linked ones."""
+    """Say whether each lesion has a piece that occurs more than once among the linked ones."""
     found = np.zeros(size, bool)
     found[numbers[np.bincount(linked, minlength=len(numbers)) > 1]] = True
     return found
