@@ -111,7 +111,7 @@ def check_command(arguments: argparse.Namespace) -> int:
     """``hlhneuro check``: what is there per session, what is missing, what therefore cannot be assessed."""
     from hlhneuro.study import check_study, open_study
 
-    check = check_study(open_study(arguments.study))
+    check = check_study(open_study(arguments.study), arguments.derivatives)
     styles = {"present": "green", "missing": "yellow", "unusable": "bold red"}
     table = Table("subject", "session", "item", "state", "what follows", title=f"Study {arguments.study}")
     for row in check.rows:
@@ -252,6 +252,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", parents=[common], help="what is there, what is missing, what follows")
     check.add_argument("study", type=Path)
+    check.add_argument("--derivatives", nargs="+", default=[], type=Path, metavar="DIR", help="folders with your masks")
     check.set_defaults(command=check_command)
 
     run = commands.add_parser("run", parents=[common, tuning], help="a study folder in, a report per patient out")

@@ -92,7 +92,7 @@ def _share(values: FloatImage, path: Path) -> tuple[FloatImage, str]:
         return (values == _LESION).astype(np.float32), f"label {_LESION} of FreeSurfer's table"
     if whole and whole <= {0, *_LST_REGIONS} and "seg-lst" in path.name:
         return (values > 0).astype(np.float32), "all regions of LST-AI"
-    shown = ", ".join(f"{level:g}" for level in levels[:6]) + (" .." if levels.size > 6 else "")
+    shown = ", ".join(f"{level + 0:g}" for level in levels[:6]) + (" .." if levels.size > 6 else "")
     if whole >= _WHOLE_BRAIN:
         raise InputError(
             f"is a segmentation of the whole brain without lesions (label {_LESION})",

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import pandas as pd
 
 from hlhneuro.errors import InputError
 from hlhneuro.study._files import FileFacts, inspect_file, voxel_problem
+from hlhneuro.study._supplied import check_mask_folders
+from hlhneuro.study.brain_masks import BrainMask, find_brain_masks
 from hlhneuro.study.clinical import age_months, read_treatment
 from hlhneuro.study.layout import Scan, Session, Study, Subject
+from hlhneuro.study.lesion_masks import LesionMask, find_lesion_masks
 from hlhneuro.study.metadata import Acquisition, read_acquisition
 
 __all__ = ["CheckRow", "StudyCheck", "check_study"]
@@ -67,11 +71,22 @@ class StudyCheck:
         return pd.DataFrame([[getattr(row, name) for name in columns] for row in self.rows], columns=columns)
 
 
-def check_study(study: Study) -> StudyCheck:
+def check_study(study: Study, derivatives: Sequence[str | Path] = ()) -> StudyCheck:
     """Look at every session and every file of a study; nothing is computed and nothing is written.
 
-    Each file is read through once, because only its end tells whether it is whole.
+    Each file is read through once, because only its end tells whether it is whole. Of the masks in `derivatives` it is
+    said which session has one.
+
+    Raises
+    ------
+    StudyError
+        If a folder of derivatives is not there or holds no mask of this study.
     """
+    check_mask_folders(derivatives, study.subjects)
+    masks = {
+        "brain mask": find_brain_masks(derivatives, study.subjects),
+        "lesion mask": find_lesion_masks(derivatives, study.subjects),
+    }
     rows = [_remark("", "", sentence) for sentence in study.problems]
     _, wrong = read_treatment(study)
     rows += [_remark("", "", sentence) for sentence in wrong]
@@ -87,6 +102,8 @@ def check_study(study: Study) -> StudyCheck:
             if scanner := next((a.scanner for a in checked.acquisitions.values() if a.scanner), None):
                 scanners[session.label] = scanner
         rows += _course_rows(subject, scanners)
+        for item, found in masks.items():
+            rows += _mask_rows(subject, item, found[subject.label])
     return StudyCheck(tuple(rows + _copy_rows(copies)))
 
 
@@ -260,6 +277,17 @@ def _course_rows(subject: Subject, scanners: Mapping[str, str]) -> Iterable[Chec
             "missing",
             f"brain volume change across scanners is not assessable: {each}",
         )
+
+
+def _mask_rows(subject: Subject, item: str, found: Mapping[str, BrainMask | LesionMask]) -> Iterable[CheckRow]:
+    """Say which sessions have a mask of the user's; nothing is said of a subject without any."""
+    for session in subject.sessions if found else ():
+        mask = found.get(session.label)
+        if mask is not None:
+            yield CheckRow(subject.label, session.label, item, "present", f"{mask.path.name} takes the place of ours")
+        elif item == "lesion mask":
+            lack = "lesions are not assessable: no lesion mask, and ours are not mixed with those of other sessions"
+            yield CheckRow(subject.label, session.label, item, "missing", lack, "add the mask of this session")
 
 
 def _copy_rows(copies: Mapping[str, list[tuple[Session, Scan]]]) -> list[CheckRow]:
