@@ -263,7 +263,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--session-label", nargs="+", default=[], metavar="L", help="only these sessions")
     run.add_argument(
         "--derivatives", nargs="+", default=[], type=Path, metavar="DIR",
-        help="folders with your own brain masks (*_desc-brain_mask.nii.gz) or lesion masks (*_label-lesion_mask.nii.gz)",
+        help="folders with your own masks: *_desc-brain_mask.nii.gz, *_label-lesion_mask.nii.gz",
     )  # fmt: skip
     run.add_argument("--jobs", type=int, default=1, help="processors to use (default: 1); results do not depend on it")
     run.add_argument("--reports-only", action="store_true", help="make reports again from saved results")

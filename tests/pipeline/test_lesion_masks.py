@@ -1,4 +1,4 @@
-"""A run with the user's own lesion masks: they replace ours, all that follows works on them, and the page says whose."""
+"""A run with lesion masks of the user: they replace ours, all that follows works on them, and the page says whose."""
 
 from __future__ import annotations
 
