@@ -41,7 +41,10 @@ GAP_MM = 6.0  # between the outlines of two lesions, so that they stay two
 
 @dataclass(frozen=True)
 class KnownLesion:
-    """One lesion: where, how bright (FLAIR, above the tissue it lies in; 1 is white matter), how large per session."""
+    """One lesion: where, how bright (FLAIR, above the tissue it lies in; 1 is white matter), how large per session.
+
+    `drawn_ml` is what was asked for; where two lesions meet, or at a border of tissue, `volumes_ml` may be less.
+    """
 
     number: int
     territory: str
@@ -50,6 +53,7 @@ class KnownLesion:
     centre_mm: tuple[float, float, float]  # MNI152
     contrast: float
     volumes_ml: tuple[float, ...]
+    drawn_ml: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,7 @@ def known_series(
             course.centre_mm,
             float(next(iter(course.moments.values())).state),
             tuple(float(size[n + 1]) for size in sizes),
+            tuple(moment.volume_ml for moment in course.moments.values()),
         )
         for n, course in enumerate(kept)
     )

@@ -5,6 +5,7 @@ Pages and notebooks call the same functions. A figure that cannot be drawn raise
 
 from __future__ import annotations
 
+from hlhneuro.report.figures.accuracy import detection_curves, reliability
 from hlhneuro.report.figures.cohort import interval_changes, load_trajectories, territory_frequency
 from hlhneuro.report.figures.quality import (
     brain_outlines,
@@ -23,10 +24,12 @@ __all__ = [
     "brain_outlines",
     "change_panels",
     "contrast_outlines",
+    "detection_curves",
     "interval_changes",
     "load_trajectories",
     "midspace_slices",
     "png_bytes",
+    "reliability",
     "save_svg",
     "session_outlines",
     "session_panels",
