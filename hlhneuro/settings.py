@@ -21,6 +21,7 @@ __all__ = [
     "PrepareSettings",
     "ReportSettings",
     "Settings",
+    "SignSettings",
     "SpectraSettings",
     "TemplateSettings",
     "load_settings",
@@ -180,7 +181,7 @@ class TemplateSettings:
 
 @dataclass(frozen=True)
 class LesionSettings:
-    """Tissue model, lesion masks, territories, signs (`hlhneuro.lesions`)."""
+    """Tissue model, lesion masks, territories (`hlhneuro.lesions`)."""
 
     prior_blur_mm: float = tuned(1.5, "expert-set: what an affine-quality template registration is off by", "mm")
     prior_floor: float = tuned(0.001, "expert-set: no tissue is impossible anywhere in the brain")
@@ -205,19 +206,28 @@ class LesionSettings:
     rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
     minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
     bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")
+    t2w_effect: float = tuned(0.8, "expert-set: brightness of a lesion on T2w over that on FLAIR, in normal white matter")
+    t1w_effect: float = tuned(0.2, "expert-set: its darkness on T1w likewise; most lesions are hardly dark there")
+    change_scales_mm: tuple[float, ...] = tuned(
+        (1.0, 2.0), "expert-set: small strong and large faint changes; half of the diameters of interest", "mm"
+    )
+    changed_evidence_sd: float = tuned(
+        1.0, "expert-set: what changed and is brighter than five of six voxels of normal tissue is lesion", "SD"
+    )
     gradient_bins: int = tuned(12, "expert-set: more bins change nothing, fewer smear edges")
     soft_edge_mm: float = tuned(3.0, "expert-set: a lesion fades into tissue over at most this", "mm")
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
-    boundary_share_sd: float = tuned(0.1, "expert-set: how well the two brightnesses on either side are known")
-    threshold_error_sd: float = tuned(0.1, "expert-set: error of the operating point, in null SD", "SD")
+    border_sd_mm: float = tuned(0.1, "known lesions (bench): by how much all borders lie too far in or out", "mm")
+    border_noise_kept: float = tuned(
+        0.5, "known lesions (bench): error of one lesion's border at all sessions, in noise over slope"
+    )
+    border_noise_fresh: float = tuned(
+        0.2, "known lesions (bench): error of one lesion's border anew at each session, in noise over slope"
+    )
     supplied_share: float = tuned(
         0.5, "a voxel that is more likely lesion than not; the default of LST-AI (Wiltgen 2024) for its probabilities"
     )
     supplied_in_brain: float = tuned(0.5, "expert-set: a mask of which less lies in the brain is not of this session")
-    sign_sd: float = tuned(3.0, "expert-set: one normal voxel in 740 lies beyond", "robust SD")
-    restricted_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
-    enhancing_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
-    reference_voxels: int = tuned(500, "expert-set: median known to a twentieth of the spread", "voxels")
     young_years: float = tuned(2.0, "immature myelin below 24 months (CNS-HLH imaging reviews)", "years")
 
 
@@ -227,6 +237,63 @@ class ChangeSettings:
 
     coverage_factor: float = tuned(1.96, "convention: 95 % of a normal error")
     affected_ml: float = tuned(0.02, "expert-set: twice the smallest lesion kept", "ml")
+
+
+@dataclass(frozen=True)
+class SignSettings:
+    """What else lesions show, against the subject's own normal tissue (`hlhneuro.lesions.signs`)."""
+
+    suspect_probability: float = tuned(0.1, "expert-set: what may be lesion or fluid is no normal tissue")
+    lesion_margin_mm: float = tuned(3.0, "expert-set: a lesion fades into tissue over at most this", "mm")
+    rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
+    core_mm: float = tuned(10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm")
+    context_mm: float = tuned(1.0, "expert-set: half of the smallest lesion diameter of interest", "mm")
+    field_mm: float = tuned(20.0, "expert-set: wider than lesions, narrower than a receive field", "mm")
+    reference_voxels: int = tuned(500, "expert-set: median known to a twentieth of the spread", "voxels")
+    fewest_voxels: int = tuned(8, "expert-set: fewer do not make a fraction", "voxels")
+    sign_sd: float = tuned(3.0, "expert-set: one normal voxel in 740 lies beyond", "robust SD")
+    limit_sd: float = tuned(0.5, "expert-set: by how much the limit may fairly be moved", "robust SD")
+    coverage_factor: float = tuned(1.96, "convention: 95 % of a normal error")
+    false_discovery: float = tuned(0.05, "convention: one false call in twenty (Benjamini & Hochberg 1995)")
+    places: int = tuned(400, "expert-set: chance known to 1 in 400, enough to call one lesion among twenty")
+    fewest_places: int = tuned(50, "expert-set: fewer cannot tell 1 in 20 from less")
+    placed_voxels: int = tuned(2000, "expert-set: larger lesions are stood for by a part of this size", "voxels")
+    placed_normal: float = tuned(0.8, "expert-set: part of a place that has to be normal tissue")
+    alike: float = tuned(0.25, "expert-set: a quarter more or less white matter is tissue of the same kind")
+    smallest_ml: float = tuned(0.01, "expert-set: about 3 mm across, as the smallest lesion kept", "ml")
+    restricted_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    raised_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    enhancing_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    hypointense_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    dark_fraction: float = tuned(0.05, "expert-set: well above what normal tissue shows by chance")
+    adc_tissue_range: tuple[float, ...] = tuned(
+        (0.4, 2.0),
+        "brain tissue from newborn (1.04 to 1.64) to adult (0.67 to 0.92): Engelbrecht 2002, Radiology 222:410, with a "
+        "margin; no two units of a map share a value in it",
+        "1e-3 mm2/s",
+    )
+    adc_fluid_ratio: float = tuned(1.3, "physics: free water at 37 C is 3.0e-3 mm2/s, above any brain tissue")
+    mirror_part: float = tuned(0.5, "expert-set: part of the mirrored place that has to be normal tissue")
+    border_mm: float = tuned(1.5, "expert-set: a shell that enhances lies on the border of what FLAIR shows", "mm")
+    gap_mm: float = tuned(2.0, "expert-set: gaps in a shell that noise and thick slices leave", "mm")
+    core_part: float = tuned(0.1, "expert-set: a ring's core is at least a tenth of what it encloses")
+    nodule_mm: float = tuned(15.0, "expert-set: larger solid enhancement is called diffuse", "mm")
+    dura_mm: float = tuned(3.0, "expert-set: dura and the veins of the surface lie farther out", "mm")
+    falx_mm: float = tuned(8.0, "expert-set: falx and sagittal sinus lie nearer to the mid-plane", "mm")
+    base_mm: float = tuned(15.0, "expert-set: cisterns, large arteries and tentorium lie lower in MNI152", "mm")
+    sulci_ml: float = tuned(1.0, "expert-set: less fluid in sulci than this says nothing of the whole", "ml")
+    sulcal_absent: float = tuned(0.1, "expert-set, not validated: part of the sulci that vessels may take up")
+    sulcal_present: float = tuned(0.5, "expert-set, not validated: vessels fill less than half of the sulci")
+    immature_years: float = tuned(2.0, "immature myelin below 24 months (CNS-HLH imaging reviews)", "years")
+    site_ml: float = tuned(0.1, "expert-set: a smaller site is all border", "ml")
+    loss_fraction: float = tuned(0.1, "expert-set: a tenth of the site, and beyond what places like it show")
+    plane_sd_mm: float = tuned(1.0, "expert-set: half a voxel of the affine match with the template", "mm")
+    third_ventricle_ml: float = tuned(0.2, "expert-set: less fluid has no centre to speak of", "ml")
+    midline_mm: float = tuned(3.0, "expert-set: below the 5 mm that are acted upon, three errors of the plane", "mm")
+    pressing_ml: float = tuned(1.0, "expert-set: smaller lesions displace nothing that could be seen", "ml")
+    beside_mm: float = tuned(10.0, "expert-set: how far a lesion's pressure on a ventricle is looked for", "mm")
+    ventricle_ml: float = tuned(0.3, "expert-set: less fluid cannot be seen to be narrowed", "ml")
+    narrowed: float = tuned(0.5, "expert-set: ventricles of healthy people differ by less than half")
 
 
 @dataclass(frozen=True)
@@ -346,6 +413,7 @@ class Settings:
     template: TemplateSettings = TemplateSettings()
     lesions: LesionSettings = LesionSettings()
     change: ChangeSettings = ChangeSettings()
+    signs: SignSettings = SignSettings()
     spectra: SpectraSettings = SpectraSettings()
     patterns: PatternSettings = PatternSettings()
     report: ReportSettings = ReportSettings()

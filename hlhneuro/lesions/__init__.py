@@ -5,6 +5,7 @@ from hlhneuro.lesions.external import GivenLesions, load_lesion_mask, supplied_l
 from hlhneuro.lesions.findings import lesion_findings
 from hlhneuro.lesions.segmentation import segment_lesions
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
+from hlhneuro.lesions.signs import SIGN_COLUMNS, LesionSigns, Measure, Sign, measure_signs
 from hlhneuro.lesions.territories import (
     Territory,
     asymmetry_index,
@@ -16,12 +17,16 @@ from hlhneuro.lesions.territories import (
 from hlhneuro.lesions.tissues import TissueModel, fit_tissues
 
 __all__ = [
+    "SIGN_COLUMNS",
     "ChangeCode",
     "GivenLesions",
     "IntervalChange",
     "LesionChange",
     "LesionSeries",
+    "LesionSigns",
+    "Measure",
     "SessionLesions",
+    "Sign",
     "Territory",
     "TissueModel",
     "asymmetry_index",
@@ -29,6 +34,7 @@ __all__ = [
     "lesion_findings",
     "load_lesion_mask",
     "measure_change",
+    "measure_signs",
     "segment_lesions",
     "supplied_lesions",
     "territories",

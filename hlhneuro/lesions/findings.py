@@ -12,9 +12,8 @@ from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging.alignment import AlignedSeries
 from hlhneuro.lesions.change import IntervalChange, LesionChange
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
-from hlhneuro.lesions.signs import enhancement, restricted_diffusion
+from hlhneuro.lesions.signs import QUESTIONS, LesionSigns, sign_findings
 from hlhneuro.lesions.territories import asymmetry_index, territories
-from hlhneuro.settings import LesionSettings
 
 __all__ = ["lesion_findings"]
 
@@ -27,7 +26,10 @@ REGIONS_SOURCE = (
 
 
 def lesion_findings(
-    series: AlignedSeries, lesions: LesionSeries, change: LesionChange, settings: LesionSettings
+    series: AlignedSeries,
+    lesions: LesionSeries,
+    change: LesionChange,
+    signs: LesionSigns | None = None,
 ) -> tuple[Finding, ...]:
     """Answer every question about lesions: per session, then per interval, then for the subject.
 
@@ -38,7 +40,8 @@ def lesion_findings(
         From `segment_lesions`.
     change : LesionChange
         From `measure_change`.
-    settings : LesionSettings
+    signs : LesionSigns, optional
+        From `measure_signs`; without it the questions about signs are not assessable.
 
     Returns
     -------
@@ -54,9 +57,7 @@ def lesion_findings(
             continue
         found.append(_presence(session))
         found += _places(session, change)
-        found.append(restricted_diffusion(aligned, session, lesions, settings))
-        found.append(enhancement(aligned, session, lesions, settings))
-        found.append(_susceptibility(session.label, aligned.volumes.keys() & {"T2starw", "SWI"}))
+        found += sign_findings(signs, session.label)
     for interval in change.intervals:
         found += _interval(interval, change, lesions)
     found += _gaps(series, lesions)
@@ -74,9 +75,7 @@ SESSION_QUESTIONS = {
     "striatal_involvement": "Are there lesions in caudate or putamen?",
     "affected_territory_count": "How many territories hold lesions?",
     "symmetric_involvement": "Is the lesion load symmetric between left and right?",
-    "restricted_diffusion": "Is diffusion restricted within lesions?",
-    "contrast_enhancement": "Do lesions take up contrast medium?",
-    "susceptibility": "Are there signs of haemorrhage or calcification?",
+    **QUESTIONS,
 }
 
 
@@ -171,15 +170,6 @@ def _symmetry(session: SessionLesions, table: pd.DataFrame) -> Finding:
         threshold=1 / 3,
         threshold_source="expert-set: one side holds at most twice the load of the other",
     )
-
-
-def _susceptibility(label: str, images: set[str]) -> Finding:
-    if images:
-        why = f"{', '.join(sorted(images))} is there, but blood and calcium are not measured by this version"
-    else:
-        why = "no T2starw or SWI image; acquiring one would show blood and calcium"
-    question = SESSION_QUESTIONS["susceptibility"]
-    return Finding("susceptibility", question, Answer.NOT_ASSESSABLE, why, "session", (label,))
 
 
 def _interval(interval: IntervalChange, change: LesionChange, lesions: LesionSeries) -> Iterator[Finding]:

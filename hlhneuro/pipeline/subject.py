@@ -12,12 +12,13 @@ import hlhneuro
 from hlhneuro.answers import Finding
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.imaging import AlignedSeries, align, template_checksums
-from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change
+from hlhneuro.lesions import LesionChange, LesionSeries, LesionSigns, lesion_findings, measure_change
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
 from hlhneuro.pipeline.lesion_masks import find_lesions
 from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.store_images import ImageStore
+from hlhneuro.pipeline.store_signs import run_signs
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import (
     COLUMNS,
@@ -52,8 +53,9 @@ def run_subject(
     with threadpool_limits(limits=1):  # the order of sums, and so the last bit, depends on the number of BLAS threads
         aligned = run_alignment(task, ledger)
         lesions, change = run_lesions(task, ledger, aligned)
+        signs = run_signs(task, ledger, aligned, lesions, change)
         spectra = run_spectra(task, ledger, aligned, lesions)
-        findings, results = run_report(task, ledger, aligned, lesions, change, spectra)
+        findings, results = run_report(task, ledger, aligned, lesions, change, signs, spectra)
     return results, findings, ledger.crashed
 
 
@@ -83,10 +85,10 @@ def load_subject(study: Study | str | Path, out: str | Path, label: str) -> Subj
     ledger = Ledger(task.folder, subject.label, reports_only=True)
     aligned = run_alignment(task, ledger)
     lesions, change = run_lesions(task, ledger, aligned)
+    signs = run_signs(task, ledger, aligned, lesions, change)
     spectra = run_spectra(task, ledger, aligned, lesions)
-    return SubjectResults(
-        subject, aligned, lesions, change, spectra, tuple(ledger.statuses), task.settings, hlhneuro.__version__
-    )
+    statuses, version = tuple(ledger.statuses), hlhneuro.__version__
+    return SubjectResults(subject, aligned, lesions, change, spectra, statuses, task.settings, version, signs=signs)
 
 
 def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
@@ -146,7 +148,7 @@ def run_lesions(
         change = ledger.stage(
             "change",
             provenance.fingerprint(),
-            compute=lambda: measure_change(aligned, lesions, task.settings.change),
+            compute=lambda: measure_change(aligned, lesions, task.settings.change, task.settings.lesions),
             keep=lambda result: store.keep_change(result, aligned.grid),
             recall=store.recall_change,
         )
@@ -181,19 +183,21 @@ def run_report(
     aligned: AlignedSeries | None,
     lesions: LesionSeries | None,
     change: LesionChange | None,
+    signs: LesionSigns | None,
     spectra: tuple[SpectrumResult, ...],
 ) -> tuple[Findings | None, SubjectResults]:
     """Answer the questions, and write tables, findings and the page."""
 
     def results() -> SubjectResults:
+        statuses, version = tuple(ledger.statuses), hlhneuro.__version__
         return SubjectResults(
-            task.subject, aligned, lesions, change, spectra, tuple(ledger.statuses), task.settings, hlhneuro.__version__
+            task.subject, aligned, lesions, change, spectra, statuses, task.settings, version, signs=signs
         )
 
     def answer() -> Findings:
         imaging: tuple[Finding, ...] = ()
         if aligned is not None and lesions is not None and change is not None:
-            imaging = lesion_findings(aligned, lesions, change, task.settings.lesions)
+            imaging = lesion_findings(aligned, lesions, change, signs)
         spectral = assess_spectra(spectra, task.settings.patterns)
         return assess(results(), imaging, spectral)
 

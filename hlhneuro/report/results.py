@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hlhneuro.imaging.alignment import AlignedSeries
 from hlhneuro.lesions.change import LesionChange
 from hlhneuro.lesions.series import LesionSeries
+from hlhneuro.lesions.signs import LesionSigns
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy.results import SpectrumResult
 from hlhneuro.study.layout import Subject
@@ -22,7 +23,7 @@ class StageStatus:
     ----------
     subject, session, stage : str
         `session` is empty for a stage of the whole subject; `stage` is ``read, prepare, align, lesions, change,
-        spectra, findings`` or ``report``.
+        signs, spectra, findings`` or ``report``.
     state : str
         ``done``, ``skipped`` (already there and still valid), ``failed`` or ``not assessable``.
     reason : str
@@ -48,3 +49,4 @@ class SubjectResults:
     statuses: tuple[StageStatus, ...]
     settings: Settings
     version: str
+    signs: LesionSigns | None = None

@@ -143,7 +143,7 @@ def test_sessions_without_a_mask_are_not_mixed_with_ours(partly: tuple[AlignedSe
     assert [s.label for s in lesions.sessions] == ["01", "03"]
     assert "no lesion mask supplied for ses-02" in lesions.not_assessable["02"]
     change = measure_change(aligned, lesions, ChangeSettings())
-    answers = {(f.code, f.sessions): f for f in lesion_findings(aligned, lesions, change, QUICK)}
+    answers = {(f.code, f.sessions): f for f in lesion_findings(aligned, lesions, change)}
     assert answers["lesion_present", ("02",)].answer is Answer.NOT_ASSESSABLE
     assert answers["lesion_present", ("01",)].answer is Answer.PRESENT
     assert "supplied by the user: mine.nii.gz" in answers["lesion_present", ("01",)].reason
@@ -177,7 +177,7 @@ def test_an_empty_mask_is_no_lesion() -> None:
     aligned = series(session("01", (), 1))
     lesions = supplied(aligned, {"01": given(())})
     change = measure_change(aligned, lesions, ChangeSettings())
-    finding = next(f for f in lesion_findings(aligned, lesions, change, QUICK) if f.code == "lesion_present")
+    finding = next(f for f in lesion_findings(aligned, lesions, change) if f.code == "lesion_present")
     assert finding.answer is Answer.ABSENT
     assert "the mask is empty" in finding.reason
     assert lesions.sessions[0].volume_ml == lesions.sessions[0].volume_sd_ml == 0

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from hlhneuro.answers import Answer
-from hlhneuro.lesions import lesion_findings, measure_change, segment_lesions
-from hlhneuro.settings import ChangeSettings, LesionSettings
+from hlhneuro.lesions import lesion_findings, measure_change, measure_signs, segment_lesions
+from hlhneuro.settings import ChangeSettings, LesionSettings, SignSettings
 from tests.lesions.synthetic import SPHERES, series, session, template, truth
 
 LEFT, RIGHT, PONS = SPHERES["left"], SPHERES["right"], SPHERES["pons"]
@@ -11,9 +11,11 @@ LEFT, RIGHT, PONS = SPHERES["left"], SPHERES["right"], SPHERES["pons"]
 
 def findings(*sessions):
     aligned = series(*sessions)
-    lesions = segment_lesions(aligned, LesionSettings(), {s.label: 6.0 for s in sessions})
+    ages = {s.label: 6.0 for s in sessions}
+    lesions = segment_lesions(aligned, LesionSettings(), ages)
     change = measure_change(aligned, lesions, ChangeSettings())
-    found = lesion_findings(aligned, lesions, change, LesionSettings())
+    signs = measure_signs(aligned, lesions, change, SignSettings(), ages)
+    found = lesion_findings(aligned, lesions, change, signs)
     return {(f.code, f.sessions): f for f in found}
 
 
@@ -75,7 +77,7 @@ def test_contrast_uptake_is_seen_in_the_lesion_that_takes_it_up():
 def test_a_session_without_flair_or_t2_answers_every_question_with_why():
     found = findings(session("01", (LEFT,), 1), session("02", (LEFT,), 2, ("T1w",)))
     unanswered = [f for (_, sessions), f in found.items() if sessions[-1] == "02" and f.scope != "subject"]
-    assert len(unanswered) == 11
+    assert len(unanswered) == 16
     assert all(f.answer is Answer.NOT_ASSESSABLE and "FLAIR" in f.reason for f in unanswered)
 
 
