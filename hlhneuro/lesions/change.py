@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -11,11 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hlhneuro.imaging.alignment import AlignedSeries
-from hlhneuro.lesions.inventory import lesion_table
+from hlhneuro.lesions.inventory import errors_of, lesion_table
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_load
 from hlhneuro.lesions.tracking import Tracks, track_lesions
-from hlhneuro.settings import ChangeSettings
+from hlhneuro.settings import ChangeSettings, LesionSettings
 
 __all__ = ["ChangeCode", "IntervalChange", "LesionChange", "change_codes", "measure_change"]
 
@@ -91,8 +90,21 @@ class LesionChange:
     territories: pd.DataFrame
 
 
-def measure_change(series: AlignedSeries, lesions: LesionSeries, settings: ChangeSettings) -> LesionChange:
+def measure_change(
+    series: AlignedSeries,
+    lesions: LesionSeries,
+    settings: ChangeSettings,
+    lesion_settings: LesionSettings | None = None,
+) -> LesionChange:
     """Measure change between consecutive sessions, track lesions and sum load by territory.
+
+    Parameters
+    ----------
+    series : AlignedSeries
+    lesions : LesionSeries
+    settings : ChangeSettings
+    lesion_settings : LesionSettings, optional
+        Those that the lesions were segmented with: they say how far a border may be off.
 
     Notes
     -----
@@ -103,8 +115,10 @@ def measure_change(series: AlignedSeries, lesions: LesionSeries, settings: Chang
     sessions = lesions.sessions
     tracks = track_lesions([session.mask for session in sessions])
     voxel_ml = lesions.grid.voxel_volume_ml
+    errors = errors_of(series, lesions, tracks, lesion_settings or LesionSettings())
     intervals = tuple(
-        _interval(sessions[i], sessions[i + 1], tracks, i, voxel_ml, settings) for i in range(len(sessions) - 1)
+        _interval(sessions[i], sessions[i + 1], tracks, i, errors[i + 1].net_sd_ml(errors[i]), voxel_ml, settings)
+        for i in range(len(sessions) - 1)
     )
     identities = {s.label: image for s, image in zip(sessions, tracks.identities, strict=True)}
     loads = []
@@ -113,7 +127,7 @@ def measure_change(series: AlignedSeries, lesions: LesionSeries, settings: Chang
         table.insert(0, "session", session.label)
         loads.append(table)
     by_territory = pd.concat(loads, ignore_index=True) if loads else pd.DataFrame(columns=list(TERRITORY_COLUMNS))
-    return LesionChange(intervals, identities, lesion_table(series, lesions, tracks, settings), by_territory)
+    return LesionChange(intervals, identities, lesion_table(lesions, tracks, errors, settings), by_territory)
 
 
 def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -130,12 +144,16 @@ def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray
 
 
 def _interval(
-    before: SessionLesions, after: SessionLesions, tracks: Tracks, i: int, voxel_ml: float, settings: ChangeSettings
+    before: SessionLesions,
+    after: SessionLesions,
+    tracks: Tracks,
+    i: int,
+    net_sd_ml: float,
+    voxel_ml: float,
+    settings: ChangeSettings,
 ) -> IntervalChange:
     codes = change_codes(tracks.identities[i], tracks.identities[i + 1])
     ml = {code: float((codes == code).sum() * voxel_ml) for code in ChangeCode}
-    shared_ml = after.border_sd_ml - before.border_sd_ml  # the border is set alike: what is left is the difference
-    net_sd_ml = math.hypot(before.repeat_sd_ml, after.repeat_sd_ml, shared_ml)
     return IntervalChange(
         before=before.label,
         after=after.label,

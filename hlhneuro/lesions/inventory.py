@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession
-from hlhneuro.imaging.volumes import Grid
-from hlhneuro.lesions.series import LesionSeries, SessionLesions
+from hlhneuro.imaging.alignment import AlignedSeries
+from hlhneuro.lesions.series import LesionSeries
 from hlhneuro.lesions.territories import territories
 from hlhneuro.lesions.tracking import Tracks, lesion_status
-from hlhneuro.lesions.uncertainty import surface_sds_ml
-from hlhneuro.settings import ChangeSettings
+from hlhneuro.lesions.uncertainty import VolumeErrors, volume_errors
+from hlhneuro.settings import ChangeSettings, LesionSettings
 
-__all__ = ["lesion_table"]
+__all__ = ["errors_of", "lesion_table"]
 
 LESION_COLUMNS = (
     "lesion", "session", "territory", "side", "volume_ml", "volume_sd_ml", "change_ml", "change_sd_ml",
@@ -24,19 +25,29 @@ LESION_COLUMNS = (
 )  # fmt: skip
 
 
+def errors_of(
+    series: AlignedSeries, lesions: LesionSeries, tracks: Tracks, settings: LesionSettings
+) -> list[VolumeErrors]:
+    """Return the errors of the tracked lesions' volumes at every session."""
+    found = []
+    for image, session in zip(tracks.identities, lesions.sessions, strict=True):
+        witness = None if session.supplied else session.contrasts[0]
+        found.append(volume_errors(image, tracks.count, series.session(session.label), witness, lesions.grid, settings))
+    return found
+
+
 def lesion_table(
-    series: AlignedSeries, lesions: LesionSeries, tracks: Tracks, settings: ChangeSettings
+    lesions: LesionSeries, tracks: Tracks, errors: Sequence[VolumeErrors], settings: ChangeSettings
 ) -> pd.DataFrame:
     """Return one row per lesion and session; the columns are described with `LesionChange`."""
     names = {t.label: t for t in territories()}
     voxel_ml = lesions.grid.voxel_volume_ml
     home = _home(lesions.territories, tracks)
     positions = [_centroids(image, tracks.count, lesions.grid.affine) for image in tracks.identities]
-    aligned = [series.session(s.label) for s in lesions.sessions]
-    errors = [
-        _lesion_sds_ml(image, tracks.count, session, aligned_session, lesions.grid)
-        for image, session, aligned_session in zip(tracks.identities, lesions.sessions, aligned, strict=True)
-    ]
+    nothing = np.full(tracks.count + 1, math.nan)
+    sds = [error.lesion_sds_ml for error in errors]
+    change_sds = [after.change_sds_ml(before) for before, after in pairwise(errors)]
+    change_sds.insert(0, nothing)
     rows = []
     for lesion in range(1, tracks.count + 1):
         territory = names.get(home[lesion])
@@ -45,11 +56,8 @@ def lesion_table(
             now, earlier = int(tracks.voxels[i][lesion]), int(tracks.voxels[i - 1][lesion]) if i else 0
             if not now and not earlier:
                 continue
-            own, shared = (error[lesion] for error in errors[i])
-            change_ml, change_sd_ml = (now - earlier) * voxel_ml if i else math.nan, math.nan
-            if i:  # the border is set alike: what is left of its error is the difference
-                own_before, shared_before = (error[lesion] for error in errors[i - 1])
-                change_sd_ml = math.hypot(own, own_before, shared - shared_before)
+            change_ml = (now - earlier) * voxel_ml if i else math.nan
+            change_sd_ml = float(change_sds[i][lesion])
             limit_ml = settings.coverage_factor * change_sd_ml
             rows.append(
                 (
@@ -57,7 +65,7 @@ def lesion_table(
                     session.label,
                     *place,
                     now * voxel_ml,
-                    math.hypot(own, shared),
+                    float(sds[i][lesion]),
                     change_ml,
                     change_sd_ml,
                     limit_ml,
@@ -67,20 +75,6 @@ def lesion_table(
                 )
             )
     return pd.DataFrame(rows, columns=list(LESION_COLUMNS))
-
-
-def _lesion_sds_ml(
-    image: NDArray[np.int32], count: int, session: SessionLesions, aligned: AlignedSession | None, grid: Grid
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return each lesion's repeatability and its part from the border.
-
-    The first is its own surface and its share (by surface) of the operating point's error.
-    """
-    own = surface_sds_ml(image, count, aligned, grid)
-    whole = float(surface_sds_ml(session.mask.astype(np.int32), 1, aligned, grid)[1])
-    operating_ml = math.sqrt(max(session.repeat_sd_ml**2 - whole**2, 0.0))
-    area = own**2 / max(float((own**2).sum()), 1e-30)  # the surface part grows with the square root of the area
-    return np.hypot(own, operating_ml * area), session.border_sd_ml * area
 
 
 def _home(labels: NDArray[np.int16], tracks: Tracks) -> NDArray[np.int64]:

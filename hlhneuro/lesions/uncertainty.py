@@ -1,19 +1,68 @@
-"""How far a lesion volume would move if the same brain were scanned again."""
+"""How far a lesion volume, or its change, may be from the truth."""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from hlhneuro.imaging.alignment import AlignedSession, BoolImage
-from hlhneuro.imaging.volumes import FloatImage, Grid
-from hlhneuro.lesions.extent import Border
+from hlhneuro.imaging.volumes import Grid
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["surface_sds_ml", "surface_voxels", "volume_sd_ml"]
+__all__ = ["VolumeErrors", "mask_errors", "surface_sds_ml", "surface_voxels", "volume_errors"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class VolumeErrors:
+    """Standard uncertainties of the lesion volumes of one session, in parts; index is the lesion's number, 0 unused.
+
+    Parameters
+    ----------
+    fresh_ml : array
+        What another scan would draw anew: how slices cut the surface, and noise along the border.
+    kept_ml : array
+        Of each lesion, but alike at every session: how well its border is told from its surroundings.
+    common_ml : array
+        Of all lesions and sessions alike: where a border is set.
+    """
+
+    fresh_ml: FloatArray
+    kept_ml: FloatArray
+    common_ml: FloatArray
+
+    @property
+    def lesion_sds_ml(self) -> FloatArray:
+        """Standard uncertainty of the volume of each lesion."""
+        total: FloatArray = np.sqrt(self.fresh_ml**2 + self.kept_ml**2 + self.common_ml**2)
+        return total
+
+    @property
+    def border_sd_ml(self) -> float:
+        """The part of the load's error that every session shares."""
+        return math.hypot(float(np.sqrt((self.kept_ml**2).sum())), float(self.common_ml.sum()))
+
+    @property
+    def load_sd_ml(self) -> float:
+        """Standard uncertainty of the sum of all volumes."""
+        return math.hypot(float(np.sqrt((self.fresh_ml**2).sum())), self.border_sd_ml)
+
+    def change_sds_ml(self, before: VolumeErrors) -> FloatArray:
+        """Return that of each lesion's change since another session: what both share counts by its difference."""
+        kept, common = self.kept_ml - before.kept_ml, self.common_ml - before.common_ml
+        total: FloatArray = np.sqrt(self.fresh_ml**2 + before.fresh_ml**2 + kept**2 + common**2)
+        return total
+
+    def net_sd_ml(self, before: VolumeErrors) -> float:
+        """Return that of the change of the load since another session with the same lesion numbers."""
+        fresh = float((self.fresh_ml**2 + before.fresh_ml**2).sum())
+        kept = float(((self.kept_ml - before.kept_ml) ** 2).sum())
+        return math.hypot(math.sqrt(fresh + kept), float((self.common_ml - before.common_ml).sum()))
 
 
 def surface_voxels(mask: BoolImage) -> BoolImage:
@@ -22,9 +71,7 @@ def surface_voxels(mask: BoolImage) -> BoolImage:
     return surface
 
 
-def surface_sds_ml(
-    identities: NDArray[np.int32], count: int, session: AlignedSession | None, grid: Grid
-) -> NDArray[np.float64]:
+def surface_sds_ml(identities: NDArray[np.int32], count: int, session: AlignedSession | None, grid: Grid) -> FloatArray:
     """Return the standard uncertainty of each lesion's volume from how its session's slices cut it.
 
     A surface that is sampled every `d` mm is placed within a uniform error of SD ``d / sqrt(12)``, independently in
@@ -35,47 +82,109 @@ def surface_sds_ml(
     array, shape (count + 1,)
         Index is the lesion's number; 0 for a lesion that is not there.
     """
-    spacing_mm = grid.mean_edge_mm
-    native = session.native_grids.get(session.reference, grid) if session else grid
-    edge_mm = max(float(np.prod(native.voxel_size_mm)) ** (1 / 3), spacing_mm)
+    return _sampling_sds_ml(_areas_mm2(identities, count, grid), session, grid)
+
+
+def _areas_mm2(identities: NDArray[np.int32], count: int, grid: Grid) -> FloatArray:
     surface = identities[surface_voxels(identities > 0)]
-    area_mm2 = np.bincount(surface, minlength=count + 1) * spacing_mm**2
-    patches = np.where(area_mm2 > 0, np.maximum(area_mm2 / edge_mm**2, 1.0), 0.0)
-    sds: NDArray[np.float64] = np.sqrt(patches) * edge_mm**3 / math.sqrt(12.0) / 1000.0
+    return np.asarray(np.bincount(surface, minlength=count + 1) * grid.mean_edge_mm**2, float)
+
+
+def _sampling_sds_ml(areas_mm2: FloatArray, session: AlignedSession | None, grid: Grid) -> FloatArray:
+    edge_mm = max(_native_edges_mm(session, grid).prod() ** (1 / 3), grid.mean_edge_mm)
+    patches = np.where(areas_mm2 > 0, np.maximum(areas_mm2 / edge_mm**2, 1.0), 0.0)
+    sds: FloatArray = np.sqrt(patches) * edge_mm**3 / math.sqrt(12.0) / 1000.0
     return sds
 
 
-def volume_sd_ml(
-    mask: BoolImage,
-    detection: tuple[FloatImage, float],
-    border: Border,
-    session: AlignedSession,
+def _native_edges_mm(session: AlignedSession | None, grid: Grid) -> FloatArray:
+    native = session.native_grids.get(session.reference, grid) if session else grid
+    return np.array(native.voxel_size_mm)
+
+
+def volume_errors(
+    identities: NDArray[np.int32],
+    count: int,
+    session: AlignedSession | None,
+    witness: str | None,
     grid: Grid,
     settings: LesionSettings,
-) -> tuple[float, float]:
-    """Return the standard uncertainty of a lesion volume (three parts in quadrature), and its part from the border.
+) -> VolumeErrors:
+    """Return how far the volume of each lesion may be from the truth.
 
-    How the slices cut the surface; the operating point of detection (the threshold of the z map moved by its own
-    error) and of the border (the share of lesion at which it is set, moved likewise), which act on all lesions alike.
-    They describe repeatability on the same scanner and where a border may fairly be set, not agreement with a reader.
-    The border is set alike at every session, so most of its part drops out of a change.
+    A border is found where the image falls half-way from the lesion to its surroundings. Its place is uncertain by the
+    noise over the slope there: noise over contrast, times the width over which the image fades (a soft edge, or the
+    thickest slice). It acts on the whole surface: the error of the volume is the area times that depth. How much of
+    it is drawn anew at each scan, and where a border is set at all, was measured on lesions that are known (bench).
 
     Parameters
     ----------
-    detection : tuple
-        The z map and its threshold.
-    border : Border
-        Where the border of the mask may lie.
+    identities : int32 array
+        Lesion number per voxel.
+    count : int
+        The largest number.
+    session : AlignedSession or None
+    witness : str or None
+        Contrast that shows the lesions best; None where the mask is not ours: then only the sampling of its surface
+        is known.
+    grid : Grid
+    settings : LesionSettings
     """
-    if not mask.any():
-        return 0.0, 0.0
-    near = ndimage.binary_dilation(mask, iterations=2)
-    z, threshold = detection
-    step = settings.threshold_error_sd
-    looser, tighter = (z[near] > threshold - step).sum(), (z[near] > threshold + step).sum()
-    operating_ml = float(looser - tighter) / 2 * grid.voxel_volume_ml
-    level, step = settings.boundary_share, settings.boundary_share_sd
-    outer, inner = (border.mask(at).sum() for at in (level - step, level + step))
-    border_ml = float(outer - inner) / 2 * grid.voxel_volume_ml
-    surface_ml = float(surface_sds_ml(mask.astype(np.int32), 1, session, grid)[1])
-    return math.hypot(surface_ml, operating_ml, border_ml), border_ml
+    areas_mm2 = _areas_mm2(identities, count, grid)
+    sampling_ml = _sampling_sds_ml(areas_mm2, session, grid)
+    if session is None or witness is None or not areas_mm2.any():
+        return VolumeErrors(sampling_ml, np.zeros(count + 1), np.zeros(count + 1))
+    noise_over_contrast = session.noise_sd[witness] / _contrasts(identities, count, session, witness, grid, settings)
+    width_mm = max(settings.soft_edge_mm, float(_native_edges_mm(session, grid).max()))
+    depth_mm = np.minimum(noise_over_contrast, 1.0) * width_mm
+    radius_mm = np.sqrt(areas_mm2 / (4 * math.pi))
+    kept_ml = areas_mm2 * settings.border_noise_kept * depth_mm / 1000.0
+    fresh_ml = areas_mm2 * settings.border_noise_fresh * depth_mm / 1000.0
+    common_ml = areas_mm2 * np.minimum(settings.border_sd_mm, radius_mm) / 1000.0
+    return VolumeErrors(np.hypot(sampling_ml, fresh_ml), kept_ml, common_ml)
+
+
+def mask_errors(
+    mask: BoolImage, session: AlignedSession, witness: str | None, grid: Grid, settings: LesionSettings
+) -> VolumeErrors:
+    """Return `volume_errors` of the separate pieces of a mask."""
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    return volume_errors(labels.astype(np.int32), count, session, witness, grid, settings)
+
+
+def _contrasts(
+    identities: NDArray[np.int32],
+    count: int,
+    session: AlignedSession,
+    witness: str,
+    grid: Grid,
+    settings: LesionSettings,
+) -> FloatArray:
+    """How much brighter the inside of each lesion is than what lies around it; never less than the noise."""
+    inside = identities > 0
+    box = _box(inside, grid, 2 * settings.soft_edge_mm)
+    numbers, data, brain = identities[box], session.volumes[witness].data[box], session.brain_mask[box]
+    near, far = (round(k * settings.soft_edge_mm / grid.mean_edge_mm) for k in (1, 2))
+    around = ndimage.maximum_filter(numbers, size=2 * far + 1)
+    around[~brain | (ndimage.maximum_filter(numbers, size=2 * near + 1) > 0)] = 0
+    index = np.arange(count + 1)
+    core = np.where(surface_voxels(numbers > 0), 0, numbers)
+    core = np.where(np.isin(numbers, core), core, numbers)  # too thin to have an inside
+    contrast = _medians(data, core, index) - _medians(data, around, index)
+    least = session.noise_sd[witness]
+    return np.maximum(np.nan_to_num(contrast, nan=least), least)
+
+
+def _box(mask: BoolImage, grid: Grid, margin_mm: float) -> tuple[slice, ...]:
+    margin = math.ceil(margin_mm / grid.mean_edge_mm) + 1
+    part = ndimage.find_objects(mask.view(np.uint8))[0]
+    return tuple(slice(max(p.start - margin, 0), p.stop + margin) for p in part)
+
+
+def _medians(data: NDArray[np.float32], labels: NDArray[np.int32], index: NDArray[np.int64]) -> FloatArray:
+    there = labels > 0
+    if not there.any():
+        return np.full(len(index), np.nan)
+    found = np.asarray(ndimage.median(data[there], labels[there], index), float)
+    found[np.bincount(labels[there], minlength=len(index)) == 0] = np.nan
+    return found
