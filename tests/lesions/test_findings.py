@@ -3,6 +3,8 @@ import pytest
 
 from hlhneuro.answers import Answer
 from hlhneuro.lesions import lesion_findings, measure_change, measure_signs, segment_lesions
+from hlhneuro.lesions.findings import SESSION_QUESTIONS
+from hlhneuro.lesions.interval_findings import INTERVAL_QUESTIONS
 from hlhneuro.settings import ChangeSettings, LesionSettings, SignSettings
 from tests.lesions.synthetic import SPHERES, series, session, template, truth
 
@@ -48,12 +50,23 @@ def two():
         ("susceptibility", ("01",), Answer.NOT_ASSESSABLE),
         ("new_lesions", ("01", "02"), Answer.PRESENT),
         ("resolved_lesions", ("01", "02"), Answer.ABSENT),
+        ("enlarged_lesions", ("01", "02"), Answer.ABSENT),
+        ("reappeared_lesions", ("01", "02"), Answer.ABSENT),
         ("lesion_load_change", ("01", "02"), Answer.PRESENT),
         ("brain_volume_change", ("01", "02"), Answer.NOT_ASSESSABLE),
     ],
 )
 def test_answers_of_a_known_course(two, code, sessions, answer):
     assert two[code, sessions].answer is answer
+
+
+def test_volumes_come_before_numbers_and_every_value_has_an_error(two):
+    new = two["new_lesions", ("01", "02")]
+    assert new.unit == "ml"
+    assert new.value > 1.96 * new.standard_uncertainty > 0
+    assert new.reason.index("ml") < new.reason.index("2 lesions")
+    for code in ("posterior_fossa_involvement", "symmetric_involvement", "affected_territory_count"):
+        assert two[code, ("02",)].standard_uncertainty > 0
 
 
 def test_territory_count_quotes_the_literature_as_another_list(two):
@@ -77,7 +90,7 @@ def test_contrast_uptake_is_seen_in_the_lesion_that_takes_it_up():
 def test_a_session_without_flair_or_t2_answers_every_question_with_why():
     found = findings(session("01", (LEFT,), 1), session("02", (LEFT,), 2, ("T1w",)))
     unanswered = [f for (_, sessions), f in found.items() if sessions[-1] == "02" and f.scope != "subject"]
-    assert len(unanswered) == 16
+    assert {f.code for f in unanswered} == {*SESSION_QUESTIONS, *INTERVAL_QUESTIONS}
     assert all(f.answer is Answer.NOT_ASSESSABLE and "FLAIR" in f.reason for f in unanswered)
 
 
