@@ -150,7 +150,7 @@ def supplied_lesions(
             results.append(found)
     union = np.logical_or.reduce([np.zeros(series.grid.shape, bool), *(found.mask for found in results)])
     tissue = {name: np.where(union, np.float32(0), image) for name, image in _tissue(series, settings).items()}
-    return LesionSeries(series.grid, tuple(results), tissue, territory_labels(series, settings), not_assessable)
+    return LesionSeries(series.grid, tuple(results), tissue, territory_labels(series), not_assessable)
 
 
 def _placed(

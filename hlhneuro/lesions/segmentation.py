@@ -49,7 +49,7 @@ def segment_lesions(
     parts = {session.label: usable_contrasts(series, session, settings) for session in series.sessions}
     not_assessable = {label: part for label, part in parts.items() if isinstance(part, str)}
     sessions = [s for s in series.sessions if s.label not in not_assessable]
-    territories = territory_labels(series, settings)
+    territories = territory_labels(series)
     if not sessions:
         return LesionSeries(series.grid, (), dict(series.template_maps), territories, not_assessable)
     contrasts = {label: part for label, part in parts.items() if not isinstance(part, str)}

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -15,8 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from hlhneuro.imaging.alignment import AlignedSeries, BoolImage
-from hlhneuro.lesions.anatomy import ventricles
-from hlhneuro.settings import LesionSettings
+from hlhneuro.lesions._structures import VENTRICLE, definitions, structures_at
 
 __all__ = [
     "SIDES",
@@ -30,6 +27,7 @@ __all__ = [
 
 SIDES = ("left", "right")
 FloatArray = NDArray[np.float64]
+PERIVENTRICULAR, DEEP, CORTEX = 5, 6, 8  # codes of what is left when structures are taken out
 
 
 @dataclass(frozen=True)
@@ -52,17 +50,11 @@ class Territory:
 
 
 @cache
-def _definitions() -> dict[str, Any]:
-    text = resources.files("hlhneuro.lesions").joinpath("territories.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-@cache
 def territories() -> tuple[Territory, ...]:
     """Return every territory and side, in order of label."""
     found = [
         Territory(10 * entry["code"] + i + 1, entry["code"], entry["name"], side, entry["group"])
-        for entry in _definitions()["territory"]
+        for entry in definitions()["territory"]
         for i, side in enumerate(SIDES)
     ]
     return tuple(sorted(found, key=lambda t: t.label))
@@ -74,72 +66,66 @@ def territory_table() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["index", "name", "side", "group"])
 
 
-def territory_labels(series: AlignedSeries, settings: LesionSettings) -> NDArray[np.int16]:
+def territory_labels(series: AlignedSeries) -> NDArray[np.int16]:
     """Label every brain voxel with its territory (0: fluid, or outside the brain).
+
+    Nuclei, brain stem, cerebellum and corpus callosum are found on the MNI152 template (``territories.toml``) and
+    carried to the subject; the rest goes by the tissue that the template has there and by distances in the subject.
 
     Parameters
     ----------
     series : AlignedSeries
-        Its template maps say what is grey, white and fluid; `to_template` carries each voxel to MNI152, where the
-        ellipsoids and planes of ``territories.toml`` divide it.
+        Its template maps say what is grey, white and fluid; `to_template` carries each voxel to MNI152.
     """
-    rules = _definitions()["rules"]
-    grid, brain = series.grid, series.brain_mask
-    index = np.argwhere(brain)
+    grid, labels = series.grid, np.zeros(series.grid.shape, np.int16)
+    if not series.brain_mask.any():
+        return labels
+    box = ndimage.find_objects(series.brain_mask.astype(np.uint8))[0]  # distances are slow
+    brain = series.brain_mask[box]
+    index = np.argwhere(brain) + [part.start for part in box]
     points = series.to_template.map(index @ grid.affine[:3, :3].T + grid.affine[:3, 3])
-    gm, wm, csf = (np.asarray(series.template_maps[name], np.float32)[brain] for name in ("gm", "wm", "csf"))
+    tissue = np.stack([series.template_maps[name][box][brain] for name in ("gm", "wm", "csf")])
+    code = _codes(points, tissue, brain, grid.voxel_size_mm)
+    inside = np.zeros(brain.shape, np.int16)
+    inside[brain] = np.where(code > 0, 10 * code + np.where(points[:, 0] < 0, 1, 2), 0)
+    labels[box] = _filled(inside, brain, grid.voxel_size_mm, definitions()["rules"]["fill_mm"])
+    return labels
+
+
+def _codes(
+    points: FloatArray, tissue: NDArray[np.floating], brain: BoolImage, sampling: tuple[float, float, float]
+) -> NDArray[np.int16]:
+    """Return the code of each brain voxel from its place in MNI152 and its grey matter, white matter and fluid."""
+    rules = definitions()["rules"]
+    gm, wm, csf = tissue
     white, grey = (wm >= gm) & (wm >= csf), (gm > wm) & (gm >= csf)
-    code = np.zeros(len(index), np.int16)
-    cerebellar = _in_cerebellum(points, rules["cerebellum"])
-    code[cerebellar & white], code[cerebellar & grey] = 16, 17
-    cerebral = ~cerebellar & (code == 0)
-    code[cerebral & grey] = 8
-    code[cerebral & white] = _white_matter(series, points, grey & cerebral, rules, settings)[cerebral & white]
-    free = np.ones(len(index), bool)
-    for entry in _definitions()["territory"]:
-        allowed = {"wm": white, "any": white | grey}.get(entry.get("tissue", ""), np.zeros(len(index), bool))
-        for ellipsoid in entry.get("ellipsoids", ()):
-            inside = free & allowed & _in_ellipsoid(points, ellipsoid)
-            code[inside] = entry["code"]
-            free &= ~inside
-    labels = np.zeros(grid.shape, np.int16)
-    labels[brain] = np.where(code > 0, 10 * code + np.where(points[:, 0] < 0, 1, 2), 0)
-    return _filled(labels, brain, grid.voxel_size_mm, rules["fill_mm"])
+    structure = structures_at(points)
+    code = np.where(white | grey, np.maximum(structure, 0), 0).astype(np.int16)
+    rest = code == 0
+    to_fluid = _distance(_image(brain, structure == VENTRICLE), sampling)[brain]
+    wall = grey & (to_fluid <= rules["wall_mm"])
+    cortex = rest & grey & ~wall
+    to_cortex = _distance(_image(brain, cortex), sampling)[brain]
+    code[cortex] = CORTEX
+    remaining = rest & (white | wall)
+    code[remaining] = _white_matter(points[remaining], to_fluid[remaining], to_cortex[remaining], rules)
+    return code
 
 
-def _in_ellipsoid(points: FloatArray, ellipsoid: Mapping[str, list[float]]) -> NDArray[np.bool_]:
-    centre, semi_axes = np.array(ellipsoid["centre"]), np.array(ellipsoid["semi_axes"])
-    folded = np.column_stack((np.abs(points[:, 0]), points[:, 1:]))
-    inside: NDArray[np.bool_] = (((folded - centre) / semi_axes) ** 2).sum(axis=1) <= 1
-    return inside
-
-
-def _in_cerebellum(points: FloatArray, rule: Mapping[str, float]) -> NDArray[np.bool_]:
-    x, y, z = np.abs(points[:, 0]), points[:, 1], points[:, 2]
-    inside: NDArray[np.bool_] = (y < rule["y0"] + rule["y_x"] * x) & (
-        z < rule["z0"] + rule["z_x"] * x + rule["z_y"] * y
-    )
-    return inside
+def _image(brain: BoolImage, values: NDArray[np.bool_]) -> BoolImage:
+    image = np.zeros(brain.shape, bool)
+    image[brain] = values
+    return image
 
 
 def _white_matter(
-    series: AlignedSeries,
-    points: FloatArray,
-    cortex: NDArray[np.bool_],
-    rules: Mapping[str, Any],
-    settings: LesionSettings,
+    points: FloatArray, to_fluid: FloatArray, to_cortex: FloatArray, rules: Mapping[str, Any]
 ) -> NDArray[np.int16]:
     """Periventricular, subcortical by lobe, or deep."""
-    brain, sampling = series.brain_mask, series.grid.voxel_size_mm
-    fluid = ventricles(series.grid, brain, np.asarray(series.template_maps["csf"], np.float32), settings.core_fluid_mm)
-    grey = np.zeros(series.grid.shape, bool)
-    grey[brain] = cortex
-    to_fluid = _distance(fluid, sampling)[brain]
-    to_cortex = _distance(grey, sampling)[brain]
-    code = np.full(len(points), 6, np.int16)
+    code = np.full(len(points), DEEP, np.int16)
     near = to_cortex <= rules["subcortical_mm"]
     code[near] = _lobe(points[near], rules)
-    code[to_fluid <= rules["periventricular_mm"]] = 5
+    code[to_fluid <= rules["periventricular_mm"]] = PERIVENTRICULAR
     return code
 
 
@@ -156,7 +142,11 @@ def _lobe(points: FloatArray, rules: Mapping[str, Any]) -> NDArray[np.int16]:
         rules[name] for name in ("central_sulcus", "sylvian_fissure", "parieto_occipital_sulcus")
     )
     lobe = np.where(y > central["a"] + central["b"] * x + central["c"] * z, 1, 2)
-    lobe[(x > sylvian["x0"]) & (y < sylvian["y1"]) & (z < sylvian["a"] + sylvian["b"] * y)] = 3
+    lobe[
+        (x > sylvian["x0"])
+        & (y < sylvian["y1"])
+        & (z < np.minimum(sylvian["a"] + sylvian["b"] * y, sylvian["c"] + sylvian["d"] * y))
+    ] = 3
     lobe[y < np.minimum(occipital["y0"], occipital["y0"] + occipital["slope"] * (z - occipital["z0"]))] = 4
     return lobe.astype(np.int16)
 

@@ -83,7 +83,7 @@ def check_study(study: Study, derivatives: Sequence[str | Path] = ()) -> StudyCh
         If a folder of derivatives is not there or holds no mask of this study.
     """
     check_mask_folders(derivatives, study.subjects)
-    masks = {
+    masks: dict[str, Mapping[str, Mapping[str, BrainMask | LesionMask]]] = {
         "brain mask": find_brain_masks(derivatives, study.subjects),
         "lesion mask": find_lesion_masks(derivatives, study.subjects),
     }

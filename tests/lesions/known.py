@@ -24,7 +24,7 @@ from hlhneuro.lesions.territories import territories, territory_labels
 from hlhneuro.phantom.anatomy import Head, make_head, smooth_field
 from hlhneuro.phantom.lesions import LesionCourse, Moment, map_lesions
 from hlhneuro.phantom.scanner import rigid, sample, scanner_grid
-from hlhneuro.settings import AlignSettings, LesionSettings
+from hlhneuro.settings import AlignSettings
 
 VOLUMES_ML = (0.03, 0.1, 0.3, 1.0, 3.0, 5.0)
 CONTRASTS = (0.125, 0.25, 0.5)
@@ -94,7 +94,7 @@ def anatomy(seed: int = 1) -> tuple[Head, AlignedSeries]:
 @cache
 def regions(seed: int = 1) -> np.ndarray:
     """Return the territory of every voxel of a head."""
-    return territory_labels(anatomy(seed)[1], LesionSettings())
+    return territory_labels(anatomy(seed)[1])
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:

@@ -2,13 +2,12 @@ import numpy as np
 import pytest
 
 from hlhneuro.lesions.territories import asymmetry_index, territories, territory_labels, territory_load
-from hlhneuro.settings import LesionSettings
 from tests.lesions.synthetic import series, template
 
 
 @pytest.fixture(scope="module")
 def labels():
-    return territory_labels(series(), LesionSettings())
+    return territory_labels(series())
 
 
 def at(labels, point_mm):
