@@ -197,6 +197,9 @@ class LesionSettings:
     context_mm: float = tuned(
         1.0, "expert-set: half of the smallest lesion diameter of interest (about 3 mm FWHM)", "mm"
     )
+    suspect_sd: float = tuned(2.5, "expert-set: one normal voxel in 160 lies beyond; it takes no part in a null", "SD")
+    prior_bins: int = tuned(8, "expert-set: finer than the error of a template prior")
+    prior_bin_voxels: int = tuned(1000, "expert-set: centre and scale known to a twentieth of the scale", "voxels")
     family_wise_error: float = tuned(0.05, "convention: chance of one false seed in a brain without lesions")
     local_fdr: float = tuned(0.5, "Efron 2004: as likely lesion as normal tissue")
     core_fluid_mm: float = tuned(
@@ -292,7 +295,7 @@ class SignSettings:
     midline_mm: float = tuned(3.0, "expert-set: below the 5 mm that are acted upon, three errors of the plane", "mm")
     pressing_ml: float = tuned(1.0, "expert-set: smaller lesions displace nothing that could be seen", "ml")
     beside_mm: float = tuned(10.0, "expert-set: how far a lesion's pressure on a ventricle is looked for", "mm")
-    ventricle_ml: float = tuned(0.3, "expert-set: less fluid cannot be seen to be narrowed", "ml")
+    ventricle_ml: float = tuned(1.0, "expert-set: the error of the mid-plane moves less fluid in and out of reach", "ml")
     narrowed: float = tuned(0.5, "expert-set: ventricles of healthy people differ by less than half")
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from scipy.stats import norm
 
 from hlhneuro.imaging.alignment import AlignedSession, BoolImage
@@ -33,7 +36,39 @@ def abnormality(
     full[inside] = z
     full = smoothed(full, inside, settings.context_mm / grid.mean_edge_mm)
     centre, scale = empirical_null(full[inside])
-    return np.asarray(np.where(inside, (full - np.float32(centre)) / np.float32(scale), 0), np.float32)
+    z = np.where(inside, (full - np.float32(centre)) / np.float32(scale), np.float32(0))
+    return by_place(z, inside, [normal.priors[TISSUES.index(tissue)] for tissue in ("wm", "csf")], settings)
+
+
+def by_place(z: FloatImage, inside: BoolImage, priors: Sequence[FloatImage], settings: LesionSettings) -> FloatImage:
+    """Standardise z by what is normal where the same tissue is expected: white matter is far quieter than cortex.
+
+    Centre and scale are measured in bins of the priors, without what is suspect already, and interpolated between the
+    middles of the bins, so that no step is left where one ends; a bin with few voxels takes the nearest other.
+
+    References
+    ----------
+    Efron, Ann Appl Stat 2008;2:197 (cases of unlike nulls are judged apart).
+    """
+    bins = settings.prior_bins
+    position = np.stack([prior[inside] * np.float32(bins) for prior in priors])
+    code = np.ravel_multi_index(tuple(np.minimum(position.astype(np.intp), bins - 1)), (bins,) * len(priors))
+    values = z[inside]
+    calm = np.flatnonzero(values < settings.suspect_sd)
+    members = calm[np.argsort(code[calm], kind="stable")]
+    groups = np.split(members, np.cumsum(np.bincount(code[calm], minlength=bins ** len(priors)))[:-1])
+    fewest = min(settings.prior_bin_voxels, max(len(group) for group in groups))
+    nulls = np.array([empirical_null(values[g]) if len(g) >= fewest else (np.nan, np.nan) for g in groups])
+    nulls = nulls.reshape(*(bins,) * len(priors), 2)
+    nearest = ndimage.distance_transform_edt(np.isnan(nulls[..., 0]), return_distances=False, return_indices=True)
+    nulls = nulls[tuple(nearest)]
+    centre, scale = (
+        ndimage.map_coordinates(nulls[..., n], position - 0.5, order=1, mode="nearest", output=np.float32)
+        for n in (0, 1)
+    )
+    result = np.zeros(z.shape, np.float32)
+    result[inside] = (values - centre) / scale
+    return result
 
 
 def _upper_tail(
