@@ -219,6 +219,7 @@ class LesionSettings:
     )
     gradient_bins: int = tuned(12, "expert-set: more bins change nothing, fewer smear edges")
     soft_edge_mm: float = tuned(3.0, "expert-set: a lesion fades into tissue over at most this", "mm")
+    border_steps: int = tuned(2, "expert-set: more steps let noise decide the size of small lesions in thick slices")
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
     border_sd_mm: float = tuned(0.1, "known lesions (bench): by how much all borders lie too far in or out", "mm")
     border_noise_kept: float = tuned(

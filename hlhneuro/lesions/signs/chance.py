@@ -142,8 +142,9 @@ def placements(
 ) -> NDArray[np.int64] | None:
     """Put a region's shape at places of normal tissue of the same kind.
 
-    A region larger than `SignSettings.placed_voxels` is stood for by that part of it which is nearest to its centre;
-    its part beyond the limit varies more than the whole would, so that the comparison errs towards "absent".
+    A region that is too large, or for which there are too few places, is stood for by that part of it which is nearest
+    to its centre; its part beyond the limit varies more than the whole would, so that the comparison errs towards
+    "absent".
 
     Parameters
     ----------
@@ -157,10 +158,24 @@ def placements(
     int array of shape (places, n), or None
         Flat indices of the voxels of each place; None if there are too few places.
     """
+    most = settings.placed_voxels
+    while most >= settings.fewest_voxels:
+        places = _placed(voxels, normal, alike, most, settings)
+        if len(places) >= settings.fewest_places:
+            keep = np.linspace(0, len(places) - 1, min(len(places), settings.places)).round().astype(int)
+            return np.asarray(places[keep])
+        most = min(most, len(voxels)) // 4
+    return None
+
+
+def _placed(
+    voxels: Voxels, normal: BoolImage, alike: Sequence[FloatImage], most: int, settings: SignSettings
+) -> NDArray[np.int64]:
+    means = [float(image[tuple(voxels.T)].mean()) for image in alike]
     centre = np.rint(voxels.mean(axis=0)).astype(np.int64)
-    if len(voxels) > settings.placed_voxels:
+    if len(voxels) > most:
         distance = ((voxels - centre) ** 2).sum(axis=1)
-        voxels = voxels[np.sort(np.argsort(distance, kind="stable")[: settings.placed_voxels])]
+        voxels = voxels[np.sort(np.argsort(distance, kind="stable")[:most])]
     shape = np.array(normal.shape)
     strides = np.array([shape[1] * shape[2], shape[2], 1])
     anchors = np.flatnonzero(normal)
@@ -170,11 +185,6 @@ def placements(
     shifts = shifts[((shifts + low >= 0) & (shifts + high < shape)).all(axis=1)]
     indices = (voxels @ strides)[None, :] + (shifts @ strides)[:, None]
     fits = normal.ravel()[indices].mean(axis=1) >= settings.placed_normal
-    for image in alike:
-        own = float(image[tuple(voxels.T)].mean())
+    for image, own in zip(alike, means, strict=True):
         fits[fits] &= np.abs(image.ravel()[indices[fits]].mean(axis=1) - own) <= settings.alike
-    indices = indices[fits]
-    if len(indices) < settings.fewest_places:
-        return None
-    keep = np.linspace(0, len(indices) - 1, min(len(indices), settings.places)).round().astype(int)
-    return np.asarray(indices[keep])
+    return np.asarray(indices[fits])

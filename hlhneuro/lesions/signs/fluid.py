@@ -26,13 +26,14 @@ def fluid_of(
 ) -> tuple[FloatImage, BoolImage] | str:
     """Return the fluid fraction of each voxel and where it is known, or why it is not.
 
-    Fluid is dark on FLAIR and, where there is one, on T1w; the one that says less decides, so that neither a
-    lesion that is dark on T1w nor one that is bright on FLAIR is taken for fluid.
+    Fluid is dark on FLAIR and, where there is one, on T1w; the one that says less decides, so that neither a lesion
+    that is dark on T1w nor one that is bright on FLAIR is taken for fluid. T1w alone shows the ventricles, not what is
+    fluid in a lesion.
     """
-    if "FLAIR" not in session.volumes:
-        return "no FLAIR, on which fluid is dark and lesion bright; one at each session would supply it"
     used = [name for name in ("FLAIR", "T1w") if name in session.volumes]
-    there = covered(session, "FLAIR")
+    if not used:
+        return "no FLAIR or T1w image, on which fluid is dark; one would supply it"
+    there = covered(session, used[0])
     shares = []
     for name in used:
         image = session.volumes[name].data
@@ -44,9 +45,9 @@ def fluid_of(
         tissue, fluid = float(normal.centre.min()), float(np.median(image[wet]))
         if fluid < tissue:
             share = np.clip((tissue - image) / (tissue - fluid), 0, 1).astype(np.float32)
-            shares.append(np.where(here, share, 1) if name == "T1w" else share)
+            shares.append(np.where(here, share, 1) if name != used[0] else share)
     if not shares:
-        return "the level of fluid could not be told on FLAIR; an image that shows the ventricles would supply it"
+        return "the level of fluid could not be told; an image that shows the ventricles would supply it"
     return np.asarray(np.where(there, np.minimum.reduce(shares), 0), np.float32), there
 
 

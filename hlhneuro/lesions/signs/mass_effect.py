@@ -11,6 +11,7 @@ from scipy import ndimage
 from hlhneuro.answers import Answer
 from hlhneuro.imaging.alignment import AlignedSeries, BoolImage
 from hlhneuro.imaging.volumes import FloatImage
+from hlhneuro.lesions.anatomy import ventricles
 from hlhneuro.lesions.signs.chance import Voxels
 from hlhneuro.lesions.signs.mirror import Mirror, affine_part
 from hlhneuro.lesions.signs.reference import Reference
@@ -71,7 +72,7 @@ def mass_effect_signs(
         return unanswered((WHOLE, *regions), label, SIGN, found)
     fluid, there = found
     signs = [_midline(series, label, fluid, there, settings)]
-    core = reference.depth_mm > settings.core_mm
+    core = ventricles(reference.grid, series.brain_mask, fluid, settings.core_mm)
     mirrored = [mirror.image(fluid * core, (move, 0, 0)) for move in _moves(reference, settings)]
     for lesion, voxels in regions.items():
         own_ml = len(voxels) * reference.grid.voxel_volume_ml
@@ -123,7 +124,7 @@ def _pressed(
     here_ml = float(fluid[box][zone].sum()) * grid.voxel_volume_ml
     there_ml = [float(image[box][zone].sum()) * grid.voxel_volume_ml for image in mirrored]
     if min(there_ml) < settings.ventricle_ml:
-        why = "there is no ventricle beside the mirrored place to compare with; none can be supplied"
+        why = "no ventricle lies near enough to be pressed upon; whether sulci are narrowed is left to a reader"
         return Sign(lesion, label, SIGN, Answer.NOT_ASSESSABLE, why)
     narrowed = [1 - here_ml / other for other in there_ml]
     sd = abs(narrowed[1] - narrowed[2]) / 2

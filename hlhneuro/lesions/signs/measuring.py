@@ -28,6 +28,7 @@ from hlhneuro.settings import SignSettings
 __all__ = ["measure_signs"]
 
 NO_LESION = "no lesion was found in this session, so there is none to measure"
+NO_FLAIR = "no FLAIR, on which fluid is dark and lesion bright; one at each session would supply it"
 FLUID_PAIR = ("FLAIR", "ce-gadolinium_FLAIR")
 
 
@@ -65,12 +66,13 @@ def measure_signs(
     order = [session.label for session in lesions.sessions]
     here = {label: session for label in order if (session := series.session(label)) is not None}
     fluids = {label: fluid_of(session, reference, settings) for label, session in here.items()}
+    on_flair = {label: fluid if "FLAIR" in here[label].volumes else NO_FLAIR for label, fluid in fluids.items()}
     signs: list[Sign] = []
     for label, session in here.items():
         regions = regions_of(change.identities[label])
         found = _of_lesions(session, regions, reference, mirror, ages_years.get(label), settings)
         found += mass_effect_signs(series, label, regions, fluids[label], straight, reference, settings)
-        found += volume_loss_signs(label, order, change.identities, fluids, reference, settings)
+        found += volume_loss_signs(label, order, change.identities, on_flair, reference, settings)
         found += [_leptomeninges(session, band, reference, settings)]
         signs += sorted(found, key=lambda sign: (list(QUESTIONS).index(sign.sign), sign.lesion))
     return LesionSigns(tuple(signs))
