@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -190,7 +191,11 @@ def _loads(results: SubjectResults) -> list[Row]:
         row |= {"age": age_text(session.age_years), "assessed": found is not None}
         if found is not None:
             row["load"] = quantity(found.volume_ml, found.volume_sd_ml, "ml")
-            row |= {"contrasts": found.supplied or ", ".join(found.contrasts), "confidence": found.confidence, "reason": found.reason}
+            row |= {
+                "contrasts": found.supplied or ", ".join(found.contrasts),
+                "confidence": found.confidence,
+                "reason": found.reason,
+            }
         else:
             why = results.lesions.not_assessable.get(session.label) if results.lesions else None
             row |= {"load": "not assessable", "contrasts": "", "confidence": ""}
@@ -238,7 +243,7 @@ def _lesions(results: SubjectResults) -> Row:
         cells = [
             {
                 "volume": quantity(by_session[label]["volume_ml"], by_session[label]["volume_sd_ml"], "ml"),
-                "status": by_session[label]["status"],
+                "status": _fate(by_session[label]),
             }
             if label in by_session
             else {"volume": "–", "status": ""}
@@ -248,6 +253,17 @@ def _lesions(results: SubjectResults) -> Row:
         centre = ", ".join(number(float(first[f"{axis}_mm"]), 0, signed=True) for axis in "xyz")
         rows.append({"lesion": lesion, "place": place, "centre": centre, "cells": cells})
     return {"sessions": labels, "rows": rows, "left_out": max(len(largest) - limit, 0)}
+
+
+def _fate(row: Mapping[Hashable, Any]) -> str:
+    """Say what became of a lesion, by how much where that is beyond the error, and of how many pieces it is."""
+    words = [str(row["status"])]
+    change_ml, limit_ml = (float(row.get(name, math.nan)) for name in ("change_ml", "smallest_real_change_ml"))
+    if row["status"] not in ("new", "reappeared", "resolved") and abs(change_ml) > limit_ml:
+        words.append(quantity(change_ml, None, "ml", signed=True))
+    if row.get("parts", 1) > 1:
+        words.append(f"{row['parts']} pieces")
+    return ", ".join(words)
 
 
 def _panels(results: SubjectResults, gallery: Gallery) -> list[Shown]:
