@@ -1,70 +1,111 @@
-"""Where two sessions differ beyond noise and registration error."""
+"""Where two sessions differ beyond noise and registration error, and by how much."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.stats import norm
 
 from hlhneuro.imaging.alignment import AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
-from hlhneuro.lesions.evidence import grow, local_fdr, smoothed, symmetric_null
+from hlhneuro.lesions.evidence import Null, local_fdr, smoothed, symmetric_null
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["changed_voxels", "difference_z"]
+__all__ = ["Difference", "compare_pair"]
 
-LESION_SIGN = {"FLAIR": 1.0, "T2w": 1.0, "T1w": -1.0}  # inflamed or dead tissue holds more water
+TAIL = 0.99  # of the null; farther out there are too few voxels to tell
+CONFIRMING = ("FLAIR", "T2w")  # a lesion that comes or goes does so on both
 
 
-def changed_voxels(
+@dataclass(frozen=True)
+class Difference:
+    """How the second of two sessions differs from the first; exchanging the two changes signs and nothing else.
+
+    Parameters
+    ----------
+    amount : float32 array
+        What came (positive) or went, in units of normal white matter on the leading contrast; all contrasts weighed by
+        what they know.
+    scores : tuple of (float32 array, Null)
+        At each scale: the difference over its spread in normal tissue, and what its size says.
+    """
+
+    amount: FloatImage
+    scores: tuple[tuple[FloatImage, Null], ...]
+
+
+def compare_pair(
     before: AlignedSession,
     after: AlignedSession,
     inside: BoolImage,
     tissue: NDArray[np.uint8],
     grid: Grid,
     settings: LesionSettings,
-) -> tuple[FloatImage, BoolImage]:
-    """Return the standardised difference (brighter after: positive) and where it is beyond its null.
+) -> Difference:
+    """Compare two sessions on the contrasts that both have.
 
-    Exchanging the two sessions changes the sign of the first and nothing of the second, bit for bit.
+    Lesions come in two kinds, small and strong or large and faint, so the differences are judged at more than one
+    scale; the chance of a false seed is shared out among the scales.
 
     Parameters
     ----------
     inside : bool array
-        Brain that both sessions cover.
+        Brain in which lesions can be judged at both sessions.
     tissue : uint8 array
-        Most likely tissue per voxel, the same for both sessions; differences are centred within each.
+        Most likely tissue per voxel, the same for both sessions.
 
     References
     ----------
     Schmidt et al., NeuroImage Clin 2019;23:101849 (change against the difference distribution of normal tissue).
     """
     voxel_mm = grid.mean_edge_mm
-    shared = [c for c in ("FLAIR", "T2w", "T1w") if c in before.volumes and c in after.volumes]
-    total = np.zeros(grid.shape, np.float32)
-    for contrast in shared:
-        pair = (before.volumes[contrast].data, after.volumes[contrast].data)
-        total += np.float32(LESION_SIGN[contrast]) * difference_z(pair, inside, tissue, voxel_mm, settings)
-    z = smoothed(total, inside, settings.context_mm / voxel_mm)
-    z /= np.float32(symmetric_null(z[inside]))
-    size = np.abs(z)
-    resel = (2 * np.sqrt(np.pi) * settings.context_mm / voxel_mm) ** 3
-    null = local_fdr(size[inside], resel, settings.local_fdr, settings.family_wise_error, two_sided=True)
-    return z, grow(size, null) & inside
+    effects = {"FLAIR": 1.0, "T2w": settings.t2w_effect, "T1w": -settings.t1w_effect}
+    shared = {c: effect for c, effect in effects.items() if c in before.volumes and c in after.volumes}
+    pairs = {c: (before.volumes[c].data, after.volumes[c].data) for c in shared}
+    steep = {c: _texture(pair, settings.texture_mm / voxel_mm)[inside] for c, pair in pairs.items()}
+    raw = {c: _centred(pair, inside, tissue, voxel_mm, settings) for c, pair in pairs.items()}
+    amount = np.zeros(grid.shape, np.float32)
+    judged = []
+    error_rate = settings.family_wise_error / len(settings.change_scales_mm)
+    for scale_mm in settings.change_scales_mm:
+        at_scale = {c: smoothed(d, inside, scale_mm / voxel_mm)[inside] for c, d in raw.items()}
+        bins = {c: _bins(tissue[inside], steep[c], settings.texture_bins) for c in shared}
+        spreads = {c: _spread(d, bins[c]) for c, d in at_scale.items()}
+        scores = {c: at_scale[c] / spreads[c] * np.float32(np.sign(effect)) for c, effect in shared.items()}
+        z, found = _weighed(scores, spreads, shared)
+        if scale_mm == min(settings.change_scales_mm):
+            amount[inside] = found
+        z /= _spread(z, bins[next(iter(shared))])
+        z = _confirmed(z, scores, settings.fluid_gate_sd)
+        full = np.zeros(grid.shape, np.float32)
+        full[inside] = z
+        resel = (2 * np.sqrt(np.pi) * scale_mm / voxel_mm) ** 3
+        null = local_fdr(np.abs(z), resel, settings.local_fdr, error_rate, two_sided=True)
+        judged.append((full, null))
+    return Difference(amount, tuple(judged))
 
 
-def difference_z(
+def _texture(pair: tuple[FloatImage, FloatImage], sigma_voxels: float) -> FloatImage:
+    """Return the lesser of the two local spreads: edges of tissue are in both images, those of a new lesion in one."""
+    spreads = []
+    for image in pair:
+        mean = ndimage.gaussian_filter(image, sigma_voxels, truncate=3.0)
+        square = ndimage.gaussian_filter(image**2, sigma_voxels, truncate=3.0)
+        spreads.append(np.sqrt(np.maximum(square - mean**2, np.float32(0))))
+    return np.asarray(np.minimum(*spreads), np.float32)
+
+
+def _centred(
     pair: tuple[FloatImage, FloatImage],
     inside: BoolImage,
     tissue: NDArray[np.uint8],
     voxel_mm: float,
     settings: LesionSettings,
 ) -> FloatImage:
-    """Second image minus first over the spread that equally steep places of the image show.
-
-    The spread is measured in bins of the mean image's gradient: flat places give the noise, steep ones what
-    registration and reslicing leave. Class means and a smooth field are taken off first (scanner, coil).
-    """
+    """Second image minus first, without what scanner and coil add: class means and a smooth field."""
     difference = np.where(inside, pair[1] - pair[0], np.float32(0))
     for k in np.unique(tissue[inside]):
         here = inside & (tissue == k)
@@ -72,15 +113,60 @@ def difference_z(
     limit = np.float32(2.5 * symmetric_null(difference[inside]))
     clipped = np.clip(difference, -limit, limit)
     difference -= smoothed(clipped, inside, settings.bias_change_mm / voxel_mm)
-    mean = (pair[0] + pair[1]) / np.float32(2)
-    gradient = ndimage.gaussian_gradient_magnitude(mean, 1.0)[inside]
-    values = difference[inside]
-    order = np.argsort(gradient, kind="stable")
-    centres, spreads = [], []
-    for part in np.array_split(order, settings.gradient_bins):
-        centres.append(float(np.median(gradient[part])))
-        spreads.append(symmetric_null(values[part]))
-    spread = np.interp(gradient, centres, np.maximum.accumulate(spreads))
-    z = np.zeros(difference.shape, np.float32)
-    z[inside] = values / spread
-    return z
+    return difference
+
+
+def _bins(tissue: NDArray[np.uint8], steepness: FloatImage, count: int) -> list[list[NDArray[np.int64]]]:
+    """Return for each tissue its voxels in equal parts of rising steepness."""
+    parts = []
+    for k in np.unique(tissue):
+        here = np.flatnonzero(tissue == k)
+        parts.append(np.array_split(here[np.argsort(steepness[here], kind="stable")], count))
+    return parts
+
+
+def _spread(values: FloatImage, bins: list[list[NDArray[np.int64]]]) -> FloatImage:
+    """Return the spread that voxels of like tissue and steepness show; it does not fall with steepness.
+
+    Flat places give the noise of that tissue (fluid moves, its noise is the largest), steep ones what registration and
+    reslicing leave.
+    """
+    spread = np.ones(len(values), np.float32)
+    for parts in bins:
+        seen = [_null_scale(values[part]) for part in parts]
+        for part, value in zip(parts, np.maximum.accumulate(seen), strict=True):
+            spread[part] = value
+    return spread
+
+
+def _null_scale(values: FloatImage) -> float:
+    """Return the scale of a null with heavy tails: from its middle or, if larger, from the lighter of its two tails.
+
+    Where much has changed it has mostly changed one way, so the lighter tail still is the null's.
+    """
+    if not len(values):
+        return 1e-6
+    low, high = np.quantile(values, (1 - TAIL, TAIL))
+    return max(symmetric_null(values), min(float(high), float(-low)) / float(norm.ppf(TAIL)))
+
+
+def _weighed(
+    scores: dict[str, FloatImage], spreads: dict[str, FloatImage], effects: dict[str, float]
+) -> tuple[FloatImage, FloatImage]:
+    """Return the best weighed sum of all contrasts: its score, and the change it stands for (in units of effect 1).
+
+    What a contrast knows is its expected effect over its spread (the matched filter for independent errors).
+    """
+    weights = {c: np.float32(abs(effect)) / spreads[c] for c, effect in effects.items()}
+    total = sum(weights[c] * scores[c] for c in effects)
+    known = sum(weights[c] ** 2 for c in effects)
+    return np.asarray(total / np.sqrt(known), np.float32), np.asarray(total / known, np.float32)
+
+
+def _confirmed(z: FloatImage, scores: dict[str, FloatImage], tolerance_sd: float) -> FloatImage:
+    """Lower the score to where each of FLAIR and T2w agrees with it but for a tolerance: flow and fat do not."""
+    size = np.abs(z)
+    for c in CONFIRMING:
+        if c in scores:
+            size = np.minimum(size, np.sign(z) * scores[c] + np.float32(tolerance_sd))
+    return np.asarray(np.sign(z) * np.maximum(size, np.float32(0)), np.float32)

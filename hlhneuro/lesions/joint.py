@@ -9,35 +9,65 @@ from scipy import ndimage
 
 from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
-from hlhneuro.lesions.differences import changed_voxels
+from hlhneuro.lesions.agreement import Changes, accepted
+from hlhneuro.lesions.differences import compare_pair
 from hlhneuro.lesions.evidence import Null, grow, local_fdr
 from hlhneuro.lesions.extent import Border, lesion_share, reach_voxels
 from hlhneuro.lesions.normal_tissue import NormalTissue
 from hlhneuro.lesions.tissues import order_free_sum
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["borders_of", "compare", "judge", "large_enough", "pooled"]
+__all__ = ["borders_of", "compare", "judge", "large_enough", "pooled", "unchanged"]
 
 
 def compare(
     series: AlignedSeries,
     sessions: list[AlignedSession],
     inside: list[BoolImage],
+    allowed: list[BoolImage],
     tissue: list[FloatImage],
+    evidence: list[FloatImage],
     settings: LesionSettings,
-) -> tuple[dict[tuple[int, int], BoolImage], list[BoolImage]]:
-    """Mark where two sessions do not differ beyond noise, and where one outshines another."""
+) -> Changes:
+    """Say for each pair of sessions where a lesion came or went.
+
+    Parameters
+    ----------
+    inside, allowed : list of bool array
+        Where each session can be judged, and where lesions are looked for in it.
+    tissue : list of array
+        Tissue probabilities, the same for all sessions.
+    evidence : list of array
+        How unlike normal tissue each session is.
+    """
     kind = np.argmax(np.stack(tissue), axis=0).astype(np.uint8)
-    same = {(i, i): inside[i] for i in range(len(sessions))}
-    brighter = [np.zeros(series.grid.shape, bool) for _ in sessions]
+    changes = {}
     for i in range(len(sessions)):
         for j in range(i):
-            both = inside[i] & inside[j]
-            z, changed = changed_voxels(sessions[j], sessions[i], both, kind, series.grid, settings)
-            same[i, j] = same[j, i] = both & ~changed
-            brighter[i] |= changed & (z > 0)
-            brighter[j] |= changed & (z < 0)
-    return same, brighter
+            pair = sessions[j], sessions[i]
+            difference = compare_pair(*pair, inside[i] & inside[j], kind, series.grid, settings)
+            leading = [next(c for c in ("FLAIR", "T2w", "T1w") if all(c in s.volumes for s in pair))] * 2
+            reach = reach_voxels(pair, leading, series.grid, settings)
+            both = allowed[i] & allowed[j]
+            changes[i, j] = accepted(difference, (evidence[j], evidence[i]), both, reach, series.grid, settings)
+    return changes
+
+
+def unchanged(changes: Changes, inside: list[BoolImage]) -> dict[tuple[int, int], BoolImage]:
+    """Return for each ordered pair of sessions where both can be judged and no lesion came or went."""
+    same = {(i, i): here for i, here in enumerate(inside)}
+    for (i, j), sign in changes.items():
+        same[i, j] = same[j, i] = inside[i] & inside[j] & (sign == 0)
+    return same
+
+
+def brighter_than_another(changes: Changes, count: int) -> list[BoolImage]:
+    """Return for each session where it has a lesion that another session has not."""
+    found = [np.zeros(next(iter(changes.values())).shape, bool) for _ in range(count)] if changes else []
+    for (i, j), sign in changes.items():
+        found[i] |= sign > 0
+        found[j] |= sign < 0
+    return found
 
 
 def pooled(i: int, images: list[FloatImage], same: Mapping[tuple[int, int], BoolImage]) -> FloatImage:
@@ -50,7 +80,7 @@ def pooled(i: int, images: list[FloatImage], same: Mapping[tuple[int, int], Bool
 def judge(
     grid: Grid,
     evidence: list[FloatImage],
-    brighter: list[BoolImage],
+    changes: Changes,
     allowed: list[BoolImage],
     settings: LesionSettings,
 ) -> tuple[Null, list[BoolImage], list[FloatImage]]:
@@ -59,6 +89,7 @@ def judge(
     Where a voxel is brighter than at another session a lesion is far more likely than elsewhere, so those voxels are
     a class of their own with its own false discovery rate (Efron, Ann Appl Stat 2008;2:197).
     """
+    brighter = brighter_than_another(changes, len(evidence)) or [np.zeros(grid.shape, bool)]
     values = np.concatenate([z[a] for z, a in zip(evidence, allowed, strict=True)])
     changed = np.concatenate([z[a & b] for z, a, b in zip(evidence, allowed, brighter, strict=True)])
     resel = (2 * np.sqrt(np.pi) * settings.context_mm / grid.mean_edge_mm) ** 3

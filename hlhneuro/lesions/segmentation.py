@@ -9,14 +9,16 @@ import numpy as np
 from hlhneuro.imaging.alignment import AlignedSeries, BoolImage
 from hlhneuro.imaging.volumes import FloatImage
 from hlhneuro.lesions.abnormality import abnormality
+from hlhneuro.lesions.agreement import follow_changes
 from hlhneuro.lesions.anatomy import false_positive_places
 from hlhneuro.lesions.confidence import confidence, usable_contrasts
-from hlhneuro.lesions.joint import borders_of, compare, judge, large_enough, pooled
+from hlhneuro.lesions.extent import reach_voxels, widened
+from hlhneuro.lesions.joint import borders_of, compare, judge, large_enough, pooled, unchanged
 from hlhneuro.lesions.normal_tissue import covered_brain, normal_tissue
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_labels
 from hlhneuro.lesions.tissues import TISSUES
-from hlhneuro.lesions.uncertainty import volume_sd_ml
+from hlhneuro.lesions.uncertainty import mask_errors
 from hlhneuro.settings import LesionSettings
 
 __all__ = ["segment_lesions"]
@@ -62,26 +64,31 @@ def segment_lesions(
         abnormality(s, contrasts[s.label], here, normal, series.grid, settings)
         for s, here in zip(sessions, inside, strict=True)
     ]
-    same, brighter = compare(series, sessions, inside, normal.maps, settings)
-    joint = [pooled(i, evidence, same) for i in range(len(sessions))]
     fluid = np.where(np.max(evidence, axis=0) > 1, np.float32(0), normal.maps[2])  # fluid never outshines tissue
     excluded = false_positive_places(series.grid, series.brain_mask, fluid, normal.priors, settings)
-    null, found, probabilities = judge(series.grid, joint, brighter, [here & ~excluded for here in inside], settings)
+    allowed = [here & ~excluded for here in inside]
+    changes = compare(series, sessions, inside, allowed, normal.maps, evidence, settings)
+    same = unchanged(changes, inside)
+    joint = [pooled(i, evidence, same) for i in range(len(sessions))]
+    _, found, probabilities = judge(series.grid, joint, changes, allowed, settings)
     witnesses = [contrasts[s.label][0] for s in sessions]
+    reach = reach_voxels(sessions, witnesses, series.grid, settings)
+    found = [widened(mask, reach) & here for mask, here in zip(found, allowed, strict=True)]
     borders = borders_of(sessions, witnesses, normal, found, same, series.grid, settings)
-    masks = large_enough(series.grid, [border.mask(settings.boundary_share) for border in borders], settings)
+    masks = [border.mask(settings.boundary_share) for border in borders]
+    masks = large_enough(series.grid, follow_changes(masks, changes, evidence, inside), settings)
     results = []
     for i, (session, mask, probability) in enumerate(zip(sessions, masks, probabilities, strict=True)):
         trust, reason = confidence(series, session, contrasts[session.label], ages_years.get(session.label), settings)
-        sd_ml, border_sd_ml = volume_sd_ml(mask, (joint[i], null.threshold), borders[i], session, series.grid, settings)
+        errors = mask_errors(mask, session, witnesses[i], series.grid, settings)
         results.append(
             SessionLesions(
                 label=session.label,
-                probability=probability,
+                probability=np.where(mask, np.maximum(probability, np.float32(0.5)), probability),
                 mask=mask,
                 volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
-                volume_sd_ml=sd_ml,
-                border_sd_ml=border_sd_ml,
+                volume_sd_ml=errors.load_sd_ml,
+                border_sd_ml=errors.border_sd_ml,
                 contrasts=contrasts[session.label],
                 confidence=trust,
                 reason=reason,
