@@ -1,4 +1,4 @@
-"""Where intensity changed beyond noise between consecutive sessions, and what that makes of each lesion."""
+"""What came, went and stayed between sessions, in voxels and millilitres, and what that makes of each lesion."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hlhneuro.imaging.alignment import AlignedSeries
 from hlhneuro.lesions.inventory import errors_of, lesion_table
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_load
-from hlhneuro.lesions.tracking import Tracks, track_lesions
+from hlhneuro.lesions.tracking import track_lesions
 from hlhneuro.settings import ChangeSettings, LesionSettings
 
 __all__ = ["ChangeCode", "IntervalChange", "LesionChange", "change_codes", "measure_change"]
@@ -35,7 +35,7 @@ class ChangeCode(IntEnum):
 
 @dataclass(frozen=True)
 class IntervalChange:
-    """Change from one session to the next.
+    """Change from one session to a later one.
 
     Parameters
     ----------
@@ -82,12 +82,20 @@ class LesionChange:
     territories : DataFrame
         One row per session and territory: ``session, territory, side, territory_ml, load_ml, load_fraction,
         lesions, affected``.
+    first_to_last : IntervalChange or None
+        From the first to the last of these sessions, by the same rule; None below three sessions.
     """
 
     intervals: tuple[IntervalChange, ...]
     identities: dict[str, NDArray[np.int32]]
     lesions: pd.DataFrame
     territories: pd.DataFrame
+    first_to_last: IntervalChange | None = None
+
+    @property
+    def compared(self) -> tuple[IntervalChange, ...]:
+        """The intervals, and after them the whole course if there is more than one."""
+        return self.intervals if self.first_to_last is None else (*self.intervals, self.first_to_last)
 
 
 def measure_change(
@@ -96,7 +104,7 @@ def measure_change(
     settings: ChangeSettings,
     lesion_settings: LesionSettings | None = None,
 ) -> LesionChange:
-    """Measure change between consecutive sessions, track lesions and sum load by territory.
+    """Measure change between consecutive sessions and from first to last, track lesions and sum load by territory.
 
     Parameters
     ----------
@@ -116,10 +124,13 @@ def measure_change(
     tracks = track_lesions([session.mask for session in sessions])
     voxel_ml = lesions.grid.voxel_volume_ml
     errors = errors_of(series, lesions, tracks, lesion_settings or LesionSettings())
-    intervals = tuple(
-        _interval(sessions[i], sessions[i + 1], tracks, i, errors[i + 1].net_sd_ml(errors[i]), voxel_ml, settings)
-        for i in range(len(sessions) - 1)
-    )
+
+    def between(i: int, j: int) -> IntervalChange:
+        codes = change_codes(tracks.identities[i], tracks.identities[j])
+        return _interval((sessions[i], sessions[j]), codes, errors[j].net_sd_ml(errors[i]), voxel_ml, settings)
+
+    last = len(sessions) - 1
+    intervals = tuple(between(i, i + 1) for i in range(last))
     identities = {s.label: image for s, image in zip(sessions, tracks.identities, strict=True)}
     loads = []
     for session in sessions:
@@ -127,7 +138,13 @@ def measure_change(
         table.insert(0, "session", session.label)
         loads.append(table)
     by_territory = pd.concat(loads, ignore_index=True) if loads else pd.DataFrame(columns=list(TERRITORY_COLUMNS))
-    return LesionChange(intervals, identities, lesion_table(lesions, tracks, errors, settings), by_territory)
+    return LesionChange(
+        intervals,
+        identities,
+        lesion_table(lesions, tracks, errors, settings),
+        by_territory,
+        between(0, last) if last > 1 else None,
+    )
 
 
 def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray[np.uint8]:
@@ -144,15 +161,13 @@ def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray
 
 
 def _interval(
-    before: SessionLesions,
-    after: SessionLesions,
-    tracks: Tracks,
-    i: int,
+    pair: tuple[SessionLesions, SessionLesions],
+    codes: NDArray[np.uint8],
     net_sd_ml: float,
     voxel_ml: float,
     settings: ChangeSettings,
 ) -> IntervalChange:
-    codes = change_codes(tracks.identities[i], tracks.identities[i + 1])
+    before, after = pair
     ml = {code: float((codes == code).sum() * voxel_ml) for code in ChangeCode}
     return IntervalChange(
         before=before.label,

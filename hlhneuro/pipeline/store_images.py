@@ -32,6 +32,7 @@ from hlhneuro.study import Provenance, derivative_path, write_image, write_json,
 
 __all__ = ["ImageStore"]
 
+CHANGE, WHOLE_CHANGE = "change", "changefromfirst"  # against the session before; at the last one against the first
 LOOKUP_COLUMNS = {
     "index": ("", "value in the image"),
     "name": ("", "what it means"),
@@ -244,18 +245,18 @@ class ImageStore:
     def keep_change(self, change: LesionChange, grid: Grid) -> Kept:
         """Write change maps and lesion identities."""
         files: list[Path] = []
-        for interval in change.intervals:
-            path = self._path(interval.after, "dseg", desc="change")
+        maps = [(interval, CHANGE) for interval in change.intervals]
+        maps += [(change.first_to_last, WHOLE_CHANGE)] if change.first_to_last else []
+        for interval, description in maps:
+            path = self._path(interval.after, "dseg", desc=description)
             files.append(self._image(path, interval.codes, grid, f"Change against session {interval.before}"))
             files.append(self._lookup(path, change_lookup()))
         for label, identities in change.identities.items():
             path = self._path(label, "dseg", desc="lesions")
             files.append(self._image(path, identities, grid, "Lesion identities, the same number at every session"))
-        scalars = [
-            {name: value for name, value in vars(interval).items() if name != "codes"} for interval in change.intervals
-        ]
         payload = {
-            "intervals": scalars,
+            "intervals": [_without_codes(interval) for interval in change.intervals],
+            "first_to_last": _without_codes(change.first_to_last) if change.first_to_last else None,
             "sessions": list(change.identities),
             "lesions": frame_to_json(change.lesions),
             "territories": frame_to_json(change.territories),
@@ -264,11 +265,15 @@ class ImageStore:
 
     def recall_change(self, payload: Mapping[str, Any]) -> LesionChange:
         """Read back what `keep_change` wrote."""
+
+        def recalled(scalars: Mapping[str, Any], description: str) -> IntervalChange:
+            codes = read_image(self._path(scalars["after"], "dseg", desc=description)).astype(np.uint8)
+            return IntervalChange(codes=codes, **scalars)
+
+        whole = payload["first_to_last"]
         return LesionChange(
-            intervals=tuple(
-                IntervalChange(codes=read_image(self._path(i["after"], "dseg", desc="change")).astype(np.uint8), **i)
-                for i in payload["intervals"]
-            ),
+            intervals=tuple(recalled(scalars, CHANGE) for scalars in payload["intervals"]),
+            first_to_last=recalled(whole, WHOLE_CHANGE) if whole else None,
             identities={
                 label: read_image(self._path(label, "dseg", desc="lesions")).astype(np.int32)
                 for label in payload["sessions"]
@@ -306,6 +311,10 @@ class ImageStore:
         path = image.with_name(image.name.replace(".nii.gz", ".tsv"))
         write_table(path, table, {name: LOOKUP_COLUMNS[name] for name in table.columns}, self.provenance)
         return path
+
+
+def _without_codes(interval: IntervalChange) -> dict[str, Any]:
+    return {name: value for name, value in vars(interval).items() if name != "codes"}
 
 
 def change_lookup() -> pd.DataFrame:

@@ -70,6 +70,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         **_SUBJECT,
         "before": ("", "Label of the earlier session"),
         "after": ("", "Label of the later session"),
+        "span": ("", "interval: from one session to the next; course: from the first to the last"),
         "date_before": ("", "Day of the earlier session, ISO 8601"),
         "date_after": ("", "Day of the later session, ISO 8601"),
         "days": ("d", "Days between the two sessions"),
@@ -189,13 +190,14 @@ def _per_session(results: SubjectResults, frame: pd.DataFrame | None) -> list[di
 
 def _intervals(results: SubjectResults) -> list[dict[str, Any]]:
     rows = []
-    for interval in results.change.intervals if results.change else ():
+    for interval in results.change.compared if results.change else ():
         before, after = (session_of(results, label) for label in (interval.before, interval.after))
         dates = [session.date if session else None for session in (before, after)]
         measured = {name: getattr(interval, name) for name in COLUMNS["intervals"] if hasattr(interval, name)}
         rows.append(
             {
                 "subject": results.subject.label,
+                "span": "course" if results.change and interval is results.change.first_to_last else "interval",
                 "date_before": dates[0].isoformat() if dates[0] else None,
                 "date_after": dates[1].isoformat() if dates[1] else None,
                 "days": days_between(dates[0], dates[1]),

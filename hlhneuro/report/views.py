@@ -206,7 +206,7 @@ def _loads(results: SubjectResults) -> list[Row]:
 
 def _intervals(results: SubjectResults) -> list[Row]:
     rows = []
-    for interval in results.change.intervals if results.change else ():
+    for interval in results.change.compared if results.change else ():
         before, after = (session_of(results, label) for label in (interval.before, interval.after))
         days = days_between(before.date if before else None, after.date if after else None)
         within = abs(interval.net_ml) <= interval.smallest_real_change_ml

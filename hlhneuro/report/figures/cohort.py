@@ -69,7 +69,7 @@ def interval_changes(tables: Tables) -> Figure:
         If no interval was measured.
     """
     table = tables["intervals"]
-    table = table[table["net_ml"].notna()]
+    table = table[table["net_ml"].notna() & (table["span"] == "interval")]
     if table.empty:
         raise NotAssessable("no interval was measured", remedy="see who could not be assessed, and why")
     largest = table["net_ml"].abs().sort_values(ascending=False, kind="stable").index[:MAX_ROWS]
