@@ -24,6 +24,7 @@ __all__ = [
     "SignSettings",
     "SpectraSettings",
     "TemplateSettings",
+    "VolumeSettings",
     "load_settings",
     "settings_as_toml",
 ]
@@ -209,13 +210,18 @@ class LesionSettings:
     rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
     minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
     bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")
-    t2w_effect: float = tuned(0.8, "expert-set: brightness of a lesion on T2w over that on FLAIR, in normal white matter")
+    t2w_effect: float = tuned(
+        0.8, "expert-set: brightness of a lesion on T2w over that on FLAIR, in normal white matter"
+    )
     t1w_effect: float = tuned(0.2, "expert-set: its darkness on T1w likewise; most lesions are hardly dark there")
     change_scales_mm: tuple[float, ...] = tuned(
         (1.0, 2.0), "expert-set: small strong and large faint changes; half of the diameters of interest", "mm"
     )
     changed_evidence_sd: float = tuned(
         1.0, "expert-set: what changed and is brighter than five of six voxels of normal tissue is lesion", "SD"
+    )
+    core_power: float = tuned(
+        3.0, "geometry: the core of a sharp ball of 0.1 to 4 ml in slices of 3 and 4 mm gives its volume within 10 %"
     )
     texture_mm: float = tuned(1.5, "geometry: half of a 3 mm slice, over which an edge turns into a difference", "mm")
     texture_bins: int = tuned(20, "expert-set: more bins change nothing, fewer smear edges")
@@ -299,8 +305,48 @@ class SignSettings:
     midline_mm: float = tuned(3.0, "expert-set: below the 5 mm that are acted upon, three errors of the plane", "mm")
     pressing_ml: float = tuned(1.0, "expert-set: smaller lesions displace nothing that could be seen", "ml")
     beside_mm: float = tuned(10.0, "expert-set: how far a lesion's pressure on a ventricle is looked for", "mm")
-    ventricle_ml: float = tuned(1.0, "expert-set: the error of the mid-plane moves less fluid in and out of reach", "ml")
+    ventricle_ml: float = tuned(
+        1.0, "expert-set: the error of the mid-plane moves less fluid in and out of reach", "ml"
+    )
     narrowed: float = tuned(0.5, "expert-set: ventricles of healthy people differ by less than half")
+
+
+@dataclass(frozen=True)
+class VolumeSettings:
+    """Brain and ventricle volume change on T1w (`hlhneuro.lesions.volumes`)."""
+
+    largest_voxel_mm: float = tuned(
+        1.5, "expert-set: 3-D acquisitions of clinical use; thick slices blur the border by more than it moves", "mm"
+    )
+    protocol_tolerance: float = tuned(0.1, "expert-set: part by which times, angles and voxels of two scans may differ")
+    least_coverage: float = tuned(0.99, "expert-set: part of the brain that both scans have to show")
+    window: tuple[float, ...] = tuned(
+        (0.25, 0.75), "expert-set: between fluid (0) and grey matter (1), clear of the noise of both"
+    )
+    band_mm: float = tuned(2.0, "expert-set: half of the cortex, wider than any border moves in a year or two", "mm")
+    search_mm: float = tuned(2.0, "expert-set: how far the brain may reach beyond its mask", "mm")
+    core_mm: float = tuned(2.0, "expert-set: white matter free of partial volume", "mm")
+    brightest: float = tuned(1.25, "expert-set: brighter than white matter by this part is fat or blood")
+    field_mm: float = tuned(10.0, "expert-set: narrower than a receive field, wider than the core has gaps", "mm")
+    trim_sd: float = tuned(2.5, "expert-set: about one normal voxel in a hundred is beyond it", "SD")
+    depth_mm: float = tuned(2.0, "expert-set: beyond it the border's partial volume ends", "mm")
+    near_mm: float = tuned(8.0, "expert-set: still mostly grey matter", "mm")
+    fewest_voxels: int = tuned(1000, "expert-set: fewer make a median uncertain", "voxels")
+    least_contrast: float = tuned(0.1, "expert-set: of white matter, between fluid and grey matter; three SD of noise")
+    ventricle_depth_mm: float = tuned(
+        10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm"
+    )
+    ventricle_reach_mm: float = tuned(4.0, "expert-set: the band about the wall, and horns that lie nearer", "mm")
+    least_ventricle_ml: float = tuned(2.0, "expert-set: a smaller ventricle is all border", "ml")
+    brain_retest_percent: float = tuned(
+        0.10,
+        "measured on synthetic repeats (tests/benchmarks/test_bench_volumes.py): other position, noise and field; real "
+        "repeats hold more (SIENA: median 0.35 %)",
+        "%",
+    )
+    ventricle_retest_percent: float = tuned(1.0, "measured there", "%")
+    recovery_error: float = tuned(0.06, "measured there: part of a known change that is lost or added")
+    coverage_factor: float = tuned(1.96, "convention: 95 % of a normal error")
 
 
 @dataclass(frozen=True)
@@ -421,6 +467,7 @@ class Settings:
     lesions: LesionSettings = LesionSettings()
     change: ChangeSettings = ChangeSettings()
     signs: SignSettings = SignSettings()
+    volumes: VolumeSettings = VolumeSettings()
     spectra: SpectraSettings = SpectraSettings()
     patterns: PatternSettings = PatternSettings()
     report: ReportSettings = ReportSettings()

@@ -17,6 +17,8 @@ from hlhneuro.settings import LesionSettings
 
 __all__ = ["Border", "lesion_share", "reach_voxels"]
 
+CORE_POWER = 4  # weighs a voxel by how certainly it lies inside: half inside counts a sixteenth
+
 
 @dataclass(frozen=True)
 class Border:
@@ -38,7 +40,7 @@ class Border:
 
     def mask(self, level: float) -> BoolImage:
         """Take off the border where less than `level` of the voxel is lesion; the inside stays whole."""
-        outskirts = ndimage.maximum_filter(~self.found, size=tuple(2 * r + 1 for r in self.reach))
+        outskirts = ndimage.maximum_filter(~self.found, size=_box(self.reach))
         kept: BoolImage = self.found & ~(outskirts & (self.share < level))
         return kept
 
@@ -52,10 +54,7 @@ def reach_voxels(
     """
     reach_mm = np.full(3, settings.soft_edge_mm)
     for session, contrast in zip(sessions, contrasts, strict=True):
-        if contrast in session.native_grids and contrast in session.to_subject:
-            edges = session.to_subject[contrast].matrix[:3, :3] @ session.native_grids[contrast].affine[:3, :3]
-            axes = np.linalg.inv(grid.affine[:3, :3])
-            reach_mm = np.maximum(reach_mm, np.abs(axes @ edges).sum(axis=1) * np.array(grid.voxel_size_mm))
+        reach_mm = np.maximum(reach_mm, _voxel_mm(session, contrast, grid))
     return tuple(max(1, round(float(r / size))) for r, size in zip(reach_mm, grid.voxel_size_mm, strict=True))
 
 
@@ -71,20 +70,62 @@ def lesion_share(
     """Return the part of each voxel that is lesion, judged by brightness (0 normal tissue, 1 as the lesion's own core).
 
     The image is taken as a mixture of normal tissue (the mean that the template expects at that place) and of the
-    lesion within reach; half is then where half of the voxel is lesion.
+    lesion within reach; half is then where half of the voxel is lesion. The core of a small lesion is never seen
+    whole: its brightness is what it must be for a mask, blurred as the image is, to give what is seen (the recovery
+    coefficient of partial-volume correction). Mask and brightness are found in turn.
+
+    References
+    ----------
+    Soret et al., J Nucl Med 2007;48:932 (partial-volume effect, recovery coefficient).
     """
+    grid = session.volumes[contrast].grid
     column = model.contrasts.index(contrast)
     weight = np.sum(priors, axis=0)
     normal = np.sum([p * np.float32(model.means[k, column]) for k, p in enumerate(priors)], axis=0)
     normal /= np.maximum(weight, np.float32(1e-6))
     inside = lesion | ndimage.binary_dilation(lesion, iterations=3)
-    voxel_mm = session.volumes[contrast].grid.mean_edge_mm
-    excess = smoothed(session.volumes[contrast].data - normal, inside, settings.context_mm / voxel_mm / 2)
-    box = tuple(2 * r + 1 for r in reach)
+    excess = smoothed(session.volumes[contrast].data - normal, inside, settings.context_mm / grid.mean_edge_mm / 2)
     bright = np.where(lesion, np.maximum(excess, np.float32(0)), np.float32(0))
-    # The mean that weighs each voxel by its own brightness: near the plateau, and not led by noise as a maximum is.
-    core = ndimage.uniform_filter(bright**2, size=box) / np.maximum(
-        ndimage.uniform_filter(bright, size=box), np.float32(1e-6)
-    )
-    share: NDArray[np.float32] = np.clip(excess / np.maximum(core, np.float32(1e-6)), 0, 1).astype(np.float32)
+    # To start with: the mean that weighs each voxel by its own brightness, not led by noise as a maximum is.
+    share = _share(excess, _ratio(bright**2, bright, reach))
+    blur = _blur_voxels(session, contrast, grid, settings)
+    for _ in range(settings.border_steps):
+        mask = lesion & (share > settings.boundary_share)
+        recovered = ndimage.gaussian_filter(mask.astype(np.float32), blur)
+        core = np.where(mask, recovered**CORE_POWER, np.float32(0))
+        share = _share(excess, _ratio(core * excess, core * recovered, reach))
     return share
+
+
+def _share(excess: FloatImage, core: FloatImage) -> FloatImage:
+    share: NDArray[np.float32] = np.clip(excess / np.maximum(core, np.float32(1e-6)), 0, 1).astype(np.float32)
+    return np.where(core > 0, share, np.float32(0))
+
+
+def _ratio(above: FloatImage, below: FloatImage, reach: tuple[int, ...]) -> FloatImage:
+    """Return the ratio of two sums over the voxels within reach, zero where there is nothing."""
+    total = ndimage.uniform_filter(below, size=_box(reach))
+    value = ndimage.uniform_filter(above, size=_box(reach)) / np.maximum(total, np.float32(1e-6))
+    return np.asarray(np.where(total > 1e-6, value, 0), np.float32)
+
+
+def _blur_voxels(session: AlignedSession, contrast: str, grid: Grid, settings: LesionSettings) -> tuple[float, ...]:
+    """Return the SD of a Gaussian as wide as what smears this image along each axis: soft edge, voxel, interpolation.
+
+    A box of width w has a variance of w^2/12; a voxel and the interpolation between voxels are one box each.
+    """
+    box_mm = np.hypot(settings.usual_edge_mm, np.sqrt(2.0) * _voxel_mm(session, contrast, grid))
+    return tuple(float(x) for x in box_mm / np.sqrt(12.0) / np.array(grid.voxel_size_mm))
+
+
+def _voxel_mm(session: AlignedSession, contrast: str, grid: Grid) -> NDArray[np.float64]:
+    """Return how wide a voxel of the scanner is along each axis of the grid (mm); 0 if that is not known."""
+    if contrast not in session.native_grids or contrast not in session.to_subject:
+        return np.zeros(3)
+    edges = session.to_subject[contrast].matrix[:3, :3] @ session.native_grids[contrast].affine[:3, :3]
+    along = np.abs(np.linalg.inv(grid.affine[:3, :3]) @ edges).sum(axis=1) * np.array(grid.voxel_size_mm)
+    return np.asarray(along, np.float64)
+
+
+def _box(reach: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(2 * r + 1 for r in reach)
