@@ -93,7 +93,7 @@ def measure_parts(
             refusal = "too little of the lesion lies in the field of view of the image, or away from fluid"
             found.append(Part(lesion, voxels=len(seen), refusal=refusal))
             continue
-        places = placements(seen, reference.normal & there, (reference.white,), settings)
+        places = placements(seen, reference.normal & there, reference.kind, settings)
         if places is None:
             refusal = "too little normal tissue of the same kind lies in the image to compare with"
             found.append(Part(lesion, voxels=len(seen), refusal=refusal))
@@ -179,7 +179,7 @@ def _placed(
     shape = np.array(normal.shape)
     strides = np.array([shape[1] * shape[2], shape[2], 1])
     anchors = np.flatnonzero(normal)
-    anchors = anchors[:: max(len(anchors) // (4 * settings.places), 1)]
+    anchors = anchors[:: max(len(anchors) // (8 * settings.places), 1)]
     shifts = np.stack(np.unravel_index(anchors, normal.shape), axis=1) - centre
     low, high = voxels.min(axis=0), voxels.max(axis=0)
     shifts = shifts[((shifts + low >= 0) & (shifts + high < shape)).all(axis=1)]

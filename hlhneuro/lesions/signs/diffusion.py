@@ -140,7 +140,7 @@ def _mirrored(
         sides[lesion] = None
         if len(own) < max(settings.mirror_part * len(voxels), settings.fewest_voxels):
             continue
-        places = placements(own, reference.normal & usable, (reference.white,), settings)
+        places = placements(own, reference.normal & usable, reference.kind, settings)
         if places is None:
             continue
         # A place and its mirror give the same ratio upside down, so normal tissue is centred on one.

@@ -30,6 +30,9 @@ class Reference:
         Grey and white matter away from fluid, from the brain's surface and from every lesion of every session.
     white : float32 array
         What the template expects of white matter in the tissue of each voxel, 0..1 (grey matter is the rest).
+    deep : float32 array
+        Depth below the brain's surface, 0 there and 1 from `SignSettings.deep_mm` on: vessels and what is left of the
+        skull lie near the surface.
     fluid : bool array
         Where fluid is, at all sessions.
     beside_fluid : bool array
@@ -43,10 +46,16 @@ class Reference:
     grid: Grid
     normal: BoolImage
     white: FloatImage
+    deep: FloatImage
     fluid: BoolImage
     beside_fluid: BoolImage
     suspect: BoolImage
     depth_mm: FloatImage
+
+    @property
+    def kind(self) -> tuple[FloatImage, FloatImage]:
+        """Return what places have to have in common to be compared."""
+        return self.white, self.deep
 
 
 @dataclass(frozen=True)
@@ -90,8 +99,9 @@ def reference_of(series: AlignedSeries, lesions: LesionSeries, settings: SignSet
         near = ndimage.distance_transform_edt(~suspect, sampling=grid.voxel_size_mm) <= settings.lesion_margin_mm
     tissue = lesions.tissue["gm"] + lesions.tissue["wm"] > 1 - settings.suspect_probability
     normal = brain & tissue & ~near & (depth_mm > settings.rim_mm)
-    white = wm / np.maximum(gm + wm, np.float32(1e-3))
-    return Reference(grid, normal, np.asarray(white, np.float32), fluid, beside, np.asarray(near), depth_mm)
+    white = np.asarray(wm / np.maximum(gm + wm, np.float32(1e-3)), np.float32)
+    deep = np.minimum(depth_mm / np.float32(settings.deep_mm), np.float32(1))
+    return Reference(grid, normal, white, deep, fluid, beside, np.asarray(near), depth_mm)
 
 
 def covered(session: AlignedSession, *contrasts: str) -> BoolImage:
