@@ -229,12 +229,12 @@ class LesionSettings:
     usual_edge_mm: float = tuned(2.0, "expert-set: between a sharp edge and the widest", "mm")
     border_steps: int = tuned(2, "expert-set: more steps let noise decide the size of small lesions in thick slices")
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
-    border_sd_mm: float = tuned(0.1, "known lesions (bench): by how much all borders lie too far in or out", "mm")
+    border_sd_mm: float = tuned(0.05, "known lesions (bench): by how much all borders lie too far in or out", "mm")
     border_noise_kept: float = tuned(
-        0.5, "known lesions (bench): error of one lesion's border at all sessions, in noise over slope"
+        0.85, "known lesions (bench): error of a lesion's border that is alike at all sessions, in noise over slope"
     )
     border_noise_fresh: float = tuned(
-        0.2, "known lesions (bench): error of one lesion's border anew at each session, in noise over slope"
+        0.3, "known lesions (bench): error of a lesion's border that is new at each session, in noise over slope"
     )
     supplied_share: float = tuned(
         0.5, "a voxel that is more likely lesion than not; the default of LST-AI (Wiltgen 2024) for its probabilities"
