@@ -18,7 +18,7 @@ from hlhneuro.lesions.normal_tissue import normal_tissue
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_labels
 from hlhneuro.lesions.tissues import TISSUES
-from hlhneuro.lesions.uncertainty import surface_sds_ml
+from hlhneuro.lesions.uncertainty import mask_errors
 from hlhneuro.settings import LesionSettings
 
 __all__ = ["GivenLesions", "load_lesion_mask", "supplied_lesions"]
@@ -129,7 +129,7 @@ def supplied_lesions(
 
     Notes
     -----
-    `volume_sd_ml` is what sampling the surface leaves (`surface_sds_ml`); how well the mask's maker repeats himself is
+    `volume_sd_ml` is what sampling the surface leaves (`mask_errors`); how well the mask's maker repeats himself is
     not known here.
     """
     not_assessable, results = dict(refused), []
@@ -186,7 +186,7 @@ def _placed(
         probability=share,
         mask=mask,
         volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
-        volume_sd_ml=float(surface_sds_ml(mask.astype(np.int32), 1, session, series.grid)[1]),
+        volume_sd_ml=mask_errors(mask, session, None, series.grid, settings).load_sd_ml,
         contrasts=(given.contrast,) if given.contrast else (),
         confidence="full",
         reason=reason,

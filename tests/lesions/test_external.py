@@ -120,9 +120,9 @@ def test_a_mask_in_another_grid_keeps_its_place_and_volume() -> None:
     turn[:3, 3] = 4, -3, 6
     to_subject = AffineTransform(turn)
     affine = np.diag([0.9, 0.9, 4.0, 1])
-    affine[:3, 3] = -90, -126, -80
-    grid = Grid((200, 220, 44), affine)
-    one = session("01", (LEFT, RIGHT), 1)
+    affine[:3, 3] = -60, -50, -20
+    grid = Grid((130, 100, 26), affine)
+    one = session("01", (LEFT, RIGHT), 1, ("FLAIR",))
     one = type(one)(**(vars(one) | {"to_subject": dict.fromkeys(one.volumes, to_subject)}))
     mask = given((LEFT, RIGHT), grid, to_subject)
     found = supplied(series(one), {"01": mask}).sessions[0]
@@ -133,7 +133,7 @@ def test_a_mask_in_another_grid_keeps_its_place_and_volume() -> None:
 @pytest.fixture(scope="module")
 def partly() -> tuple[AlignedSeries, LesionSeries]:
     """Three sessions; the user has masks for the first and the last."""
-    aligned = series(*(session(label, (LEFT,), i) for i, label in enumerate(("01", "02", "03"))))
+    aligned = series(*(session(label, (LEFT,), i, ("FLAIR",)) for i, label in enumerate(("01", "02", "03"))))
     grown = (LEFT[0], LEFT[1] + 3)
     return aligned, supplied(aligned, {"01": given((LEFT,)), "03": given((grown, RIGHT))})
 
@@ -174,7 +174,7 @@ def test_tissue_leaves_lesions_out_and_every_volume_has_an_error(partly: tuple[A
 
 
 def test_an_empty_mask_is_no_lesion() -> None:
-    aligned = series(session("01", (), 1))
+    aligned = series(session("01", (), 1, ("FLAIR",)))
     lesions = supplied(aligned, {"01": given(())})
     change = measure_change(aligned, lesions, ChangeSettings())
     finding = next(f for f in lesion_findings(aligned, lesions, change) if f.code == "lesion_present")
@@ -184,7 +184,7 @@ def test_an_empty_mask_is_no_lesion() -> None:
 
 
 def test_a_mask_outside_the_brain_is_refused_with_the_figure() -> None:
-    aligned = series(session("01", (LEFT,), 1), session("02", (LEFT,), 2))
+    aligned = series(*(session(label, (LEFT,), 1, ("FLAIR",)) for label in ("01", "02")))
     off = (((-85.0, -100.0, -60.0), 8.0),)
     lesions = supplied(aligned, {"01": given(off), "02": given((LEFT, *off))}, **{})
     assert [s.label for s in lesions.sessions] == []
@@ -195,7 +195,7 @@ def test_a_mask_outside_the_brain_is_refused_with_the_figure() -> None:
 
 
 def test_a_mask_that_could_not_be_read_is_not_replaced_by_ours() -> None:
-    aligned = series(session("01", (LEFT,), 1), session("02", (LEFT,), 2))
+    aligned = series(*(session(label, (LEFT,), 1, ("FLAIR",)) for label in ("01", "02")))
     lesions = supplied_lesions(aligned, {"02": given((LEFT,))}, {"01": "mine: broken"}, QUICK)
     assert lesions.not_assessable == {"01": "mine: broken"}
 
