@@ -67,14 +67,21 @@ def _extent(
     amount = np.maximum(np.float32(sign) * difference.amount, np.float32(0))
     box = tuple(2 * r + 1 for r in reach)
     bright = np.where(core, amount, np.float32(0))
-    level = ndimage.uniform_filter(bright**2, size=box) / np.maximum(
-        ndimage.uniform_filter(bright, size=box), np.float32(1e-6)
-    )
-    half = lesion & (level > 0) & (amount >= np.float32(settings.boundary_share) * level)
+    weight = bright ** np.float32(settings.core_power)  # near the plateau, and not led by noise as a maximum is
+    total = ndimage.uniform_filter(weight, size=box)
+    level = np.where(total > 1e-9, ndimage.uniform_filter(weight * bright, size=box) / np.maximum(total, 1e-9), 0)
+    half = lesion & (level > 0) & (amount >= settings.boundary_share * level)
     outskirts = ndimage.maximum_filter(~core, size=box)
     labels, count = ndimage.label(half | (core & ~outskirts), structure=CUBE)
+    with_core = np.bincount(labels[core], minlength=count + 1) > 0
+    with_core[0] = False
+    return _large(with_core[labels], grid, settings)
+
+
+def _large(mask: BoolImage, grid: Grid, settings: LesionSettings) -> BoolImage:
+    """Leave out the pieces that are smaller than the smallest lesion."""
+    labels, count = ndimage.label(mask, structure=CUBE)
     keep = np.bincount(labels.ravel(), minlength=count + 1) * grid.voxel_volume_ml >= settings.minimum_lesion_ml
-    keep &= np.bincount(labels[core], minlength=count + 1) > 0
     keep[0] = False
     kept: BoolImage = keep[labels]
     return kept
@@ -97,14 +104,19 @@ def _core(difference: Difference, sign: int, brighter: FloatImage, lesion: BoolI
 
 
 def follow_changes(
-    masks: Sequence[BoolImage], changes: Changes, evidence: Sequence[FloatImage], inside: Sequence[BoolImage]
+    masks: Sequence[BoolImage],
+    changes: Changes,
+    evidence: Sequence[FloatImage],
+    inside: Sequence[BoolImage],
+    grid: Grid,
+    settings: LesionSettings,
 ) -> list[BoolImage]:
     """Return masks that differ between sessions where a lesion came or went, and nowhere else.
 
     Where there was a change a session that is brighter than another and darker than none has a lesion, and the other
     way round; a session between the two has one if it is nearer to the bright ones. Elsewhere a lesion is what all
-    sessions find. Where a session shows nothing (outside its field of view, or fluid without FLAIR) it is taken to be
-    as the others are, since nothing says that it is not.
+    sessions find, if it is large enough to be one by itself. Where a session shows nothing (outside its field of view,
+    or fluid without FLAIR) it is taken to be as the others are, since nothing says that it is not.
     """
     count = len(masks)
     empty = np.zeros(masks[0].shape, bool)
@@ -119,7 +131,8 @@ def follow_changes(
     dark = [b & ~a for a, b in zip(above, below, strict=True)]
     middle = (_mean_where(evidence, bright) + _mean_where(evidence, dark)) / np.float32(2)
     common = np.logical_and.reduce([mask | ~here for mask, here in zip(masks, inside, strict=True)])
-    common &= np.logical_or.reduce(inside)
+    common &= np.logical_or.reduce(inside) & ~anywhere
+    common = _large(common, grid, settings)
     followed = []
     for i in range(count):
         between = anywhere & ~bright[i] & ~dark[i] & (evidence[i] >= middle)

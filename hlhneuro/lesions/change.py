@@ -10,13 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hlhneuro.imaging.alignment import AlignedSeries
+from hlhneuro.imaging.resampling import resample, resample_mask
+from hlhneuro.imaging.transforms import Transform
+from hlhneuro.imaging.volumes import Grid
 from hlhneuro.lesions.inventory import errors_of, lesion_table
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_load
 from hlhneuro.lesions.tracking import track_lesions
 from hlhneuro.settings import ChangeSettings, LesionSettings
 
-__all__ = ["ChangeCode", "IntervalChange", "LesionChange", "change_codes", "measure_change"]
+__all__ = ["ChangeCode", "IntervalChange", "LesionChange", "carried_codes", "change_codes", "measure_change"]
 
 TERRITORY_COLUMNS = (
     "session", "territory", "side", "territory_ml", "load_ml", "load_fraction", "lesions", "affected",
@@ -158,6 +161,34 @@ def change_codes(before: NDArray[np.int32], after: NDArray[np.int32]) -> NDArray
     codes[gained] = np.where(was[after[gained]], ChangeCode.ENLARGED, ChangeCode.NEW)
     codes[lost] = np.where(is_now[before[lost]], ChangeCode.SHRUNK, ChangeCode.RESOLVED)
     return codes
+
+
+def carried_codes(codes: NDArray[np.uint8], source: Grid, target: Grid, transform: Transform) -> NDArray[np.uint8]:
+    """Carry a change map to another grid, in agreement with the masks of both sessions carried there.
+
+    A thin layer of growth beside a lesion, neither of which fills half of a thick voxel, would be lost if each code had
+    to win the voxel by itself.
+
+    Parameters
+    ----------
+    codes : uint8 array
+        `ChangeCode` on `source`.
+    source, target : Grid
+    transform : Transform
+        Maps points of the target's space to points of the source's space (mm).
+    """
+    gained, lost = (ChangeCode.NEW, ChangeCode.ENLARGED), (ChangeCode.SHRUNK, ChangeCode.RESOLVED)
+    after = resample_mask(np.isin(codes, (*gained, ChangeCode.STABLE)), source, target, transform)
+    before = resample_mask(np.isin(codes, (*lost, ChangeCode.STABLE)), source, target, transform)
+    carried = np.zeros(target.shape, np.uint8)
+    carried[before & after] = ChangeCode.STABLE
+    for here, (first, second) in ((after & ~before, gained), (before & ~after, lost)):
+        either = [
+            resample((codes == code).astype(np.float32), source, target, transform, "linear")[here]
+            for code in (first, second)
+        ]
+        carried[here] = np.where(either[0] > either[1], first, second)
+    return carried
 
 
 def _interval(

@@ -53,11 +53,17 @@ def compare(
     return changes
 
 
-def unchanged(changes: Changes, inside: list[BoolImage]) -> dict[tuple[int, int], BoolImage]:
-    """Return for each ordered pair of sessions where both can be judged and no lesion came or went."""
+def unchanged(
+    changes: Changes, inside: list[BoolImage], grid: Grid, settings: LesionSettings
+) -> dict[tuple[int, int], BoolImage]:
+    """Return for each ordered pair of sessions where both can be judged and no lesion came or went near by.
+
+    A lesion fades into what lies around it: were that pooled, it would lend a rim to the session without it.
+    """
+    size = 2 * round(settings.soft_edge_mm / grid.mean_edge_mm) + 1
     same = {(i, i): here for i, here in enumerate(inside)}
     for (i, j), sign in changes.items():
-        same[i, j] = same[j, i] = inside[i] & inside[j] & (sign == 0)
+        same[i, j] = same[j, i] = inside[i] & inside[j] & ~ndimage.maximum_filter(sign != 0, size=size)
     return same
 
 

@@ -12,7 +12,6 @@ from hlhneuro.lesions.abnormality import abnormality
 from hlhneuro.lesions.agreement import follow_changes
 from hlhneuro.lesions.anatomy import false_positive_places
 from hlhneuro.lesions.confidence import confidence, usable_contrasts
-from hlhneuro.lesions.extent import reach_voxels, widened
 from hlhneuro.lesions.joint import borders_of, compare, judge, large_enough, pooled, unchanged
 from hlhneuro.lesions.normal_tissue import covered_brain, normal_tissue
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
@@ -68,15 +67,13 @@ def segment_lesions(
     excluded = false_positive_places(series.grid, series.brain_mask, fluid, normal.priors, settings)
     allowed = [here & ~excluded for here in inside]
     changes = compare(series, sessions, inside, allowed, normal.maps, evidence, settings)
-    same = unchanged(changes, inside)
+    same = unchanged(changes, inside, series.grid, settings)
     joint = [pooled(i, evidence, same) for i in range(len(sessions))]
     _, found, probabilities = judge(series.grid, joint, changes, allowed, settings)
     witnesses = [contrasts[s.label][0] for s in sessions]
-    reach = reach_voxels(sessions, witnesses, series.grid, settings)
-    found = [widened(mask, reach) & here for mask, here in zip(found, allowed, strict=True)]
     borders = borders_of(sessions, witnesses, normal, found, same, series.grid, settings)
     masks = [border.mask(settings.boundary_share) for border in borders]
-    masks = large_enough(series.grid, follow_changes(masks, changes, evidence, inside), settings)
+    masks = large_enough(series.grid, follow_changes(masks, changes, evidence, inside, series.grid, settings), settings)
     results = []
     for i, (session, mask, probability) in enumerate(zip(sessions, masks, probabilities, strict=True)):
         trust, reason = confidence(series, session, contrasts[session.label], ages_years.get(session.label), settings)
@@ -84,7 +81,7 @@ def segment_lesions(
         results.append(
             SessionLesions(
                 label=session.label,
-                probability=np.where(mask, np.maximum(probability, np.float32(0.5)), probability),
+                probability=probability,
                 mask=mask,
                 volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
                 volume_sd_ml=errors.load_sd_ml,

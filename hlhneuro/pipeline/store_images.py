@@ -27,6 +27,7 @@ from hlhneuro.imaging import (
     save_transform,
 )
 from hlhneuro.lesions import ChangeCode, IntervalChange, LesionChange, LesionSeries, SessionLesions, territory_table
+from hlhneuro.lesions.change import carried_codes
 from hlhneuro.pipeline.ledger import Kept
 from hlhneuro.study import Provenance, derivative_path, write_image, write_json, write_table
 
@@ -295,15 +296,16 @@ class ImageStore:
             maps = [
                 ("mask", {"desc": "brain"}, as_u8(session.brain_mask)),
                 *([("mask", {"label": "lesion"}, as_u8(found.mask))] if found else []),
-                *([("dseg", {"desc": "change"}, interval.codes)] if interval else []),
+                *([("dseg", {"desc": CHANGE}, interval.codes)] if interval else []),
             ]
             for suffix, entities, labels in maps:
-                carried = resample_labels(labels, series.grid, grid, to_subject)
+                carry = carried_codes if entities.get("desc") == CHANGE else resample_labels
+                carried = carry(labels, series.grid, grid, to_subject)
                 path = self._path(session.label, suffix, space=split_contrast(contrast)[1], **entities)
                 files.append(
                     self._image(path, carried.astype(np.uint8), grid, f"Carried to the scanner grid of {contrast}")
                 )
-                if entities.get("desc") == "change":
+                if entities.get("desc") == CHANGE:
                     files.append(self._lookup(path, change_lookup()))
         return Kept(tuple(files), {})
 

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 
+from hlhneuro.imaging.resampling import resample_mask
+from hlhneuro.imaging.transforms import AffineTransform
+from hlhneuro.imaging.volumes import Grid
 from hlhneuro.lesions import ChangeCode, measure_change, segment_lesions
-from hlhneuro.lesions.change import change_codes
+from hlhneuro.lesions.change import carried_codes, change_codes
 from hlhneuro.settings import ChangeSettings, LesionSettings
 from tests.lesions.synthetic import dice, series, session, truth
 
@@ -103,3 +106,34 @@ def test_codes_of_a_row_of_voxels():
     before = np.array([[[1, 1, 0, 2, 0, 0]]], np.int32)
     after = np.array([[[1, 0, 1, 0, 0, 3]]], np.int32)
     assert change_codes(before, after).ravel().tolist() == [3, 4, 2, 5, 0, 1]
+
+
+def test_a_thin_layer_of_growth_survives_thick_slices_and_agrees_with_the_masks():
+    fine, thick = Grid((8, 8, 12), np.eye(4)), Grid((8, 8, 4), np.diag([1.0, 1, 3, 1]))
+    codes = np.zeros(fine.shape, np.uint8)
+    codes[2:6, 2:6, 3:5], codes[2:6, 2:6, 5:7] = ChangeCode.STABLE, ChangeCode.ENLARGED
+    still = AffineTransform(np.eye(4))
+    carried = carried_codes(codes, fine, thick, still)
+    assert (carried == ChangeCode.ENLARGED).any()
+    for sides in ((1, 2, 3), (3, 4, 5)):
+        assert np.array_equal(np.isin(carried, sides), resample_mask(np.isin(codes, sides), fine, thick, still))
+
+
+def test_the_whole_course_is_measured_like_an_interval():
+    spheres = [((26.0, -50.0, 24.0), 5.0), ((26.0, -50.0, 24.0), 8.0), ((-26.0, -50.0, 24.0), 6.0)]
+    sessions = [session(f"0{n + 1}", (sphere,), n + 1, ("FLAIR",)) for n, sphere in enumerate(spheres)]
+    _, change = run(*sessions)
+    whole = change.first_to_last
+    assert (whole.before, whole.after) == ("01", "03")
+    assert change.compared == (*change.intervals, whole)
+    assert whole.net_ml == pytest.approx(sum(interval.net_ml for interval in change.intervals))
+    assert np.array_equal(whole.codes, change_codes(change.identities["01"], change.identities["03"]))
+    _, turned = run(*sessions[::-1])
+    assert np.array_equal(whole.codes, np.array([0, 5, 4, 3, 2, 1], np.uint8)[turned.first_to_last.codes])
+
+
+def test_a_session_without_flair_has_no_lesions_that_it_could_not_have_shown():
+    spheres = (STABLE, GROWING)
+    _, change = run(session("01", spheres, 5), session("02", spheres, 6, ("T2w",)))
+    assert change.first_to_last is None
+    assert change.intervals[0].new_ml == change.intervals[0].resolved_ml == 0
