@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import ndimage as ndi
 
@@ -209,6 +210,24 @@ def test_figures_are_the_same_in_threads_and_on_every_run(results):
     with ThreadPoolExecutor(4) as pool:
         drawn = list(pool.map(draw, range(4)))
     assert all(one == drawn[0] for one in drawn)
+
+
+def test_detection_curves_show_each_contrast_and_thickness():
+    rows = [(s, c, v, v * c > 0.03) for s in (1.0, 4.0) for c in (0.25, 0.5) for v in (0.1, 1.0) for _ in range(4)]
+    table = pd.DataFrame(rows, columns=["slice_mm", "contrast", "volume_ml", "found"])
+    drawn = figures.save_svg(figures.detection_curves(table))
+    for text in ("slices of 4 mm", "+0.25", "true volume (ml)"):
+        assert text in drawn
+    with pytest.raises(NotAssessable):
+        figures.detection_curves(table[:0])
+
+
+def test_reliability_is_drawn_per_thickness():
+    stated = np.linspace(0.1, 0.9, 5)
+    table = pd.DataFrame({"slice_mm": 1.0, "predicted": stated, "observed": stated**2, "voxels": 1000})
+    assert "slices of 1 mm" in figures.save_svg(figures.reliability(table))
+    with pytest.raises(NotAssessable):
+        figures.reliability(table[:0])
 
 
 def test_svg_is_the_same_in_another_process():

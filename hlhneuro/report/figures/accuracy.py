@@ -47,7 +47,7 @@ def detection_curves(table: pd.DataFrame) -> Figure:
             counts = lesions.groupby("volume_ml")["found"].agg(["sum", "count"])
             part, low, high = _wilson(counts["sum"].to_numpy(float), counts["count"].to_numpy(float))
             ax.errorbar(
-                counts.index.to_numpy(float) * 1.04 ** (i - 1),  # side by side, so that bars can be told apart
+                counts.index.to_numpy(float) * 1.07 ** (i - 1),  # side by side, so that bars can be told apart
                 part,
                 yerr=np.clip((part - low, high - part), 0, None),
                 color=COLOURS[colour],
