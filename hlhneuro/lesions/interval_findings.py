@@ -44,9 +44,8 @@ def interval_findings(change: LesionChange, lesions: LesionSeries) -> Iterator[F
         for status in STATUSES:
             yield _lesions_that(status, rows[rows["status"] == status], interval, doubt)
         yield _load(interval, doubt)
-    whole: IntervalChange | None = getattr(change, "first_to_last", None)
-    if whole is not None and len(change.intervals) > 1:
-        yield _load(whole, _doubt(whole, lesions))
+    if change.first_to_last is not None and len(change.intervals) > 1:
+        yield _load(change.first_to_last, _doubt(change.first_to_last, lesions))
 
 
 def interval_gaps(labels: list[str], lesions: LesionSeries, why: str) -> Iterator[Finding]:

@@ -92,6 +92,15 @@ def test_findings_of_a_known_course(course, code, sessions, answer):
     assert "the volume says more than the number" in found["split_lesions", ("02", "03")].reason
 
 
+def test_the_whole_course_is_answered_beside_its_intervals(course):
+    series, lesions, change = course
+    found = {(f.code, f.sessions): f for f in lesion_findings(series, lesions, change)}
+    whole = found["lesion_load_change", ("01", "03")]
+    assert whole.answer is Answer.ABSENT
+    assert whole.value == pytest.approx(0)
+    assert whole.standard_uncertainty > 0
+
+
 def test_absence_says_what_it_cannot_know():
     series, lesions, change = change_of(box())
     finding = next(f for f in lesion_findings(series, lesions, change) if f.code == "lesion_present")
