@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from hlhneuro.answers import Answer
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import join_words
 
@@ -62,6 +63,7 @@ def _what_ran(results: SubjectResults) -> set[str]:
         ran.add("lesions:supplied" if _supplied(results) else "lesions")
     if results.change is not None and results.change.intervals:
         ran.add("change:supplied" if _supplied(results) else "change")
+    ran |= _signs(results)
     for spectrum in results.spectra:
         if spectrum.fit is None:
             continue
@@ -79,6 +81,13 @@ def _what_ran(results: SubjectResults) -> set[str]:
 def _supplied(results: SubjectResults) -> list[str]:
     """Return the files of lesion masks that are the user's."""
     return [session.supplied for session in (results.lesions.sessions if results.lesions else ()) if session.supplied]
+
+
+def _signs(results: SubjectResults) -> set[str]:
+    signs = results.signs.signs if results.signs else ()
+    judged = {one.sign for one in signs if one.answer is not Answer.NOT_ASSESSABLE}
+    named = {"restricted_diffusion": "signs:diffusion", "contrast_enhancement": "signs:enhancement"}
+    return {name for sign, name in named.items() if sign in judged} | ({"signs"} if judged else set())
 
 
 def _values(results: SubjectResults) -> dict[str, Any]:

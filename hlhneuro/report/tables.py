@@ -66,6 +66,22 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "y_mm": ("mm", "Centroid in subject space, positive to the front"),
         "z_mm": ("mm", "Centroid in subject space, positive upwards"),
     },
+    "signs": {
+        **_SESSION,
+        "lesion": ("", "Identity of the lesion; 0 for a sign of the session as a whole"),
+        "sign": (
+            "",
+            "contrast_enhancement, leptomeningeal_enhancement, restricted_diffusion, raised_diffusion, "
+            "t1_hypointensity, susceptibility, mass_effect or volume_loss",
+        ),
+        "answer": ("", "present, absent or not assessable; the same in all rows of a lesion, session and sign"),
+        "kind": ("", "Form of an enhancement that is present: nodular, ring or diffuse"),
+        "measure": ("", "What the value is; the first of a sign is the one that decides; empty where there is none"),
+        "value": ("", "Measured value, in the unit that the column 'unit' names"),
+        "standard_uncertainty": ("", "Standard uncertainty of the value, in the same unit"),
+        "unit": ("", "Unit of value and uncertainty; empty for a fraction or ratio"),
+        "reason": ("", "What the answer rests on, or what is missing"),
+    },
     "intervals": {
         **_SUBJECT,
         "before": ("", "Label of the earlier session"),
@@ -99,6 +115,28 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "volume_ml": ("ml", "Volume"),
         "volume_sd_ml": ("ml", "Standard uncertainty of the volume"),
         "reason": ("", "Why a volume or its uncertainty is missing, or what limits it"),
+    },
+    "volume_change": {
+        **_SUBJECT,
+        "before": ("", "Label of the earlier session"),
+        "after": ("", "Label of the later session"),
+        "span": ("", "interval: from one session to the next; course: from the first to the last"),
+        "structure": ("", "brain (parenchyma) or ventricles"),
+        "volume_ml": ("ml", "Mean of both sessions: what the change refers to, no volumetry"),
+        "change_ml": ("ml", "Change of the volume"),
+        "change_sd_ml": ("ml", "Standard uncertainty of the change"),
+        "change_percent": ("%", "Change as a part of the volume at the earlier session"),
+        "log_change": ("", "Change of the natural logarithm of the volume"),
+        "log_change_sd": ("", "Standard uncertainty of the logarithmic change"),
+        "gap_ml": ("ml", "Difference between the two directions of the measurement"),
+        "level_gap_ml": ("ml", "Difference between the two halves of the step from fluid to tissue"),
+        "expected_log_change": ("", "What a healthy person of that age would show; empty if not known"),
+        "expected_log_change_sd": ("", "Standard uncertainty of the expected change of one person"),
+        "excess_log_change": ("", "What growth does not explain"),
+        "excess_log_change_sd": ("", "Standard uncertainty of the excess"),
+        "expected_source": ("", "Where the expected change comes from"),
+        "steroids": ("", "Whether steroids may have moved the volumes; empty if that cannot be said"),
+        "reason": ("", "Why there is no measurement, or what stays in doubt"),
     },
     "spectra": {
         **_SESSION,
@@ -156,14 +194,16 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
     Returns
     -------
     dict of str to DataFrame
-        ``lesions, intervals, territories, volumes, spectra, registrations, noise, findings``; a table without rows has
-        its columns.
+        ``lesions, signs, intervals, territories, volumes, volume_change, spectra, registrations, noise, findings``; a table without
+        rows has its columns.
     """
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "lesions": lambda: _per_session(results, results.change.lesions if results.change else None),
+        "signs": lambda: _per_session(results, results.signs.table() if results.signs else None),
         "intervals": lambda: _intervals(results),
         "territories": lambda: _per_session(results, results.change.territories if results.change else None),
         "volumes": lambda: _volumes(results),
+        "volume_change": lambda: _volume_change(results),
         "spectra": lambda: _spectra(results),
         "registrations": lambda: _registrations(results),
         "noise": lambda: _noise(results),
@@ -222,6 +262,26 @@ def _volumes(results: SubjectResults) -> list[dict[str, Any]]:
         reason = "one tissue map for all sessions, without lesions; no test-retest error is known yet"
         whole = {"subject": results.subject.label, "structure": name, "volume_ml": volume, "reason": reason}
         rows.append(whole)
+    return rows
+
+
+def _volume_change(results: SubjectResults) -> list[dict[str, Any]]:
+    """Return one row per interval and structure, and one row without numbers where nothing could be measured."""
+    rows: list[dict[str, Any]] = []
+    for interval in results.volumes.intervals if results.volumes else ():
+        head = {
+            "subject": results.subject.label,
+            "before": interval.before,
+            "after": interval.after,
+            "span": "course" if interval.whole else "interval",
+            "steroids": interval.steroids,
+            "reason": "; ".join(filter(None, (interval.reason, interval.doubt))),
+        }
+        if not interval.changes:
+            rows.append(head)
+        for change in interval.changes:
+            names = [name for name in COLUMNS["volume_change"] if hasattr(change, name)]
+            rows.append(head | {name: getattr(change, name) for name in names})
     return rows
 
 

@@ -16,6 +16,7 @@ from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.quality_view import quality_view
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.signs_view import signs_text, signs_unknown
 from hlhneuro.report.spectrum_view import spectrum_view
 from hlhneuro.report.words import (
     age_text,
@@ -231,7 +232,7 @@ def _lesions(results: SubjectResults) -> Row:
     """Return lesions by sessions, the largest first."""
     table = results.change.lesions if results.change else pd.DataFrame()
     if table.empty:
-        return {"sessions": [], "rows": [], "left_out": 0}
+        return {"sessions": [], "rows": [], "left_out": 0, "unknown": []}
     labels = [s.label for s in results.subject.sessions if s.label in set(table["session"].astype(str))]
     largest = table.groupby("lesion")["volume_ml"].max().sort_values(ascending=False, kind="stable")
     limit = results.settings.report.lesions_listed
@@ -244,15 +245,17 @@ def _lesions(results: SubjectResults) -> Row:
             {
                 "volume": quantity(by_session[label]["volume_ml"], by_session[label]["volume_sd_ml"], "ml"),
                 "status": _fate(by_session[label]),
+                "signs": signs_text(results.signs, label, int(lesion)),
             }
             if label in by_session
-            else {"volume": "–", "status": ""}
+            else {"volume": "–", "status": "", "signs": ""}
             for label in labels
         ]
         place = " ".join(str(first[name]) for name in ("side", "territory") if str(first[name]) not in ("nan", "None"))
         centre = ", ".join(number(float(first[f"{axis}_mm"]), 0, signed=True) for axis in "xyz")
         rows.append({"lesion": lesion, "place": place, "centre": centre, "cells": cells})
-    return {"sessions": labels, "rows": rows, "left_out": max(len(largest) - limit, 0)}
+    unknown = signs_unknown(results.signs, labels)
+    return {"sessions": labels, "rows": rows, "left_out": max(len(largest) - limit, 0), "unknown": unknown}
 
 
 def _fate(row: Mapping[Hashable, Any]) -> str:
