@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pandas as pd
@@ -96,14 +96,9 @@ def _lesions_that(status: str, rows: pd.DataFrame, interval: IntervalChange, dou
 
 def _places(rows: pd.DataFrame) -> str:
     """Name the territories, those with the largest change first."""
-    sizes: Mapping[str, float] = (
-        rows.assign(place=(rows["side"] + " " + rows["territory"]).str.strip(), size=rows["change_ml"].abs())
-        .groupby("place", sort=True)["size"]
-        .sum()
-        .sort_values(ascending=False, kind="stable")
-        .to_dict()
-    )
-    return ", ".join(sizes)
+    places = (rows["side"] + " " + rows["territory"]).str.strip()
+    sizes = rows["change_ml"].abs().groupby(places, sort=True).sum().sort_values(ascending=False, kind="stable")
+    return ", ".join(map(str, sizes.index))
 
 
 def _load(interval: IntervalChange, doubt: str) -> Finding:

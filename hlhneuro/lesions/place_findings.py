@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -47,9 +47,9 @@ class _Loads:
         kept = table["lesion"] < len(voxels)
         self._sds_ml[table.loc[kept, "lesion"]] = table.loc[kept, "volume_sd_ml"]
 
-    def sd_ml(self, belongs: Callable[[Territory], bool]) -> float:
+    def sd_ml(self, chosen: Iterable[Territory]) -> float:
         """Count each lesion's error by the part of it that lies in those territories."""
-        labels = [t.label for t in territories() if belongs(t)]
+        labels = [t.label for t in chosen]
         parts: NDArray[np.float64] = self._shares[:, labels].sum(axis=1) * self._sds_ml
         return float(np.sqrt((parts**2).sum()))
 
@@ -88,7 +88,7 @@ def _group(code: str, group: str, label: str, table: pd.DataFrame, loads: _Loads
         "session",
         (label,),
         value=float(rows["load_ml"].sum()),
-        standard_uncertainty=loads.sd_ml(lambda t: t.group == group),
+        standard_uncertainty=loads.sd_ml(t for t in territories() if t.group == group),
         unit="ml",
     )
 
@@ -100,8 +100,8 @@ def _rows(table: pd.DataFrame) -> Iterator[tuple[str, str, float]]:
 def _territory_count(label: str, table: pd.DataFrame, loads: _Loads, doubt: str) -> Finding:
     affected = table[table["affected"]]
     where = ", ".join(f"{side} {name}" for name, side, _ in _rows(affected)) or "none"
-    sds_ml = (loads.sd_ml(lambda t, n=name, s=side: (t.name, t.side) == (n, s)) for name, side, _ in _rows(table))
-    chances = [norm.cdf(ml / sd) if ml else 0.0 for (*_, ml), sd in zip(_rows(table), sds_ml, strict=True)]
+    named = {(t.name, t.side): t for t in territories()}
+    chances = [norm.cdf(ml / loads.sd_ml([named[name, side]])) for name, side, ml in _rows(table) if ml]
     return Finding(
         "affected_territory_count",
         PLACE_QUESTIONS["affected_territory_count"],
@@ -123,7 +123,7 @@ def _symmetry(label: str, table: pd.DataFrame, loads: _Loads, doubt: str) -> Fin
     if np.isnan(index):
         why = "there is no lesion load in any territory, so there is nothing to compare"
         return Finding(code, PLACE_QUESTIONS[code], Answer.NOT_ASSESSABLE, why, "session", (label,))
-    errors = (loads.sd_ml(lambda t: t.side == "left"), loads.sd_ml(lambda t: t.side == "right"))
+    errors = [loads.sd_ml(t for t in territories() if t.side == side) for side in ("left", "right")]
     both = bool((table.groupby("side")["affected"].any()).all())
     return Finding(
         code,
