@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,26 @@ from hlhneuro.lesions.normal_tissue import NormalTissue
 from hlhneuro.lesions.tissues import TISSUES
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["abnormality"]
+__all__ = ["Abnormality", "abnormality", "upper_tail"]
+
+Reals = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Abnormality:
+    """How much brighter than normal each voxel is.
+
+    Parameters
+    ----------
+    z : float32 array
+        Standardised: normal tissue has mean 0 and SD 1; zero outside.
+    centre, scale : float32 array
+        Smoothed normal score that normal tissue has at a place, and its SD; 0 and 1 outside.
+    """
+
+    z: FloatImage
+    centre: FloatImage
+    scale: FloatImage
 
 
 def abnormality(
@@ -26,22 +46,55 @@ def abnormality(
     normal: NormalTissue,
     grid: Grid,
     settings: LesionSettings,
-) -> FloatImage:
-    """Standardised z: how much brighter than every tissue that may be here (FLAIR; T2w where there is no FLAIR)."""
-    expected = TISSUES if contrasts[0] == "FLAIR" else ("gm", "wm")  # without FLAIR, fluid is kept out by place
-    z = _upper_tail(session, contrasts[0], inside, normal, expected)
+) -> Abnormality:
+    """Say how much brighter than every tissue that may be here each voxel is (FLAIR; T2w where there is no FLAIR)."""
+    score = _score(session, contrasts[0], inside, normal, contrasts[0])
     if contrasts[:2] == ("FLAIR", "T2w"):  # a lesion is bright on both: flow and fat are not
-        z = np.minimum(z, _upper_tail(session, "T2w", inside, normal, TISSUES) + settings.fluid_gate_sd)
+        score = np.minimum(score, _score(session, "T2w", inside, normal, "FLAIR") + settings.fluid_gate_sd)
     full = np.zeros(grid.shape, np.float32)
-    full[inside] = z
-    full = smoothed(full, inside, settings.context_mm / grid.mean_edge_mm)
-    centre, scale = empirical_null(full[inside])
-    z = np.where(inside, (full - np.float32(centre)) / np.float32(scale), np.float32(0))
-    return by_place(z, inside, [normal.priors[TISSUES.index(tissue)] for tissue in ("wm", "csf")], settings)
+    full[inside] = score
+    values = smoothed(full, inside, settings.context_mm / grid.mean_edge_mm)[inside]
+    priors = [normal.priors[TISSUES.index(tissue)][inside] for tissue in ("wm", "csf")]
+    images = [full, np.zeros(grid.shape, np.float32), np.ones(grid.shape, np.float32)]
+    centre, scale = _null_by_place(values, priors, settings)
+    for image, part in zip(images, ((values - centre) / scale, centre, scale), strict=True):
+        image[inside] = part
+    return Abnormality(*images)
 
 
-def by_place(z: FloatImage, inside: BoolImage, priors: Sequence[FloatImage], settings: LesionSettings) -> FloatImage:
-    """Standardise z by what is normal where the same tissue is expected: white matter is far quieter than cortex.
+def upper_tail(
+    values: Reals, priors: Sequence[Reals], contrast: str, session: AlignedSession, normal: NormalTissue, witness: str
+) -> NDArray[np.float64]:
+    """Return the normal score of each intensity in the mixture of the tissues the prior allows there.
+
+    Parameters
+    ----------
+    values : array
+        Intensities of `contrast`.
+    priors : sequence of array
+        Of each of `TISSUES`, in the shape of `values`.
+    witness : str
+        Leading contrast; where that is T2w, fluid is not among the tissues (it is kept out by place).
+    """
+    column = normal.model.contrasts.index(contrast)
+    tail, total = np.zeros(values.shape), np.zeros(values.shape)
+    for k in [TISSUES.index(tissue) for tissue in (TISSUES if witness == "FLAIR" else ("gm", "wm"))]:
+        sd = np.sqrt(normal.model.spread[k, column, column] + session.noise_sd[contrast] ** 2)
+        tail += priors[k] * norm.sf(values, normal.model.means[k, column], sd)
+        total += priors[k]
+    score: NDArray[np.float64] = norm.isf(np.clip(tail / total, 1e-12, 1 - 1e-12))
+    return score
+
+
+def _score(
+    session: AlignedSession, contrast: str, inside: BoolImage, normal: NormalTissue, witness: str
+) -> NDArray[np.float64]:
+    values = session.volumes[contrast].data[inside].astype(np.float64)
+    return upper_tail(values, [prior[inside] for prior in normal.priors], contrast, session, normal, witness)
+
+
+def _null_by_place(values: Reals, priors: Sequence[Reals], settings: LesionSettings) -> tuple[Reals, Reals]:
+    """Return what is normal where the same tissue is expected: white matter is far quieter than cortex.
 
     Centre and scale are measured in bins of the priors, without what is suspect already, and interpolated between the
     middles of the bins, so that no step is left where one ends; a bin with few voxels takes the nearest other.
@@ -50,41 +103,19 @@ def by_place(z: FloatImage, inside: BoolImage, priors: Sequence[FloatImage], set
     ----------
     Efron, Ann Appl Stat 2008;2:197 (cases of unlike nulls are judged apart).
     """
-    bins = settings.prior_bins
-    position = np.stack([prior[inside] * np.float32(bins) for prior in priors])
+    bins, size = settings.prior_bins, settings.prior_bins ** len(priors)
+    position = np.stack(list(priors)) * np.float32(bins)
     code = np.ravel_multi_index(tuple(np.minimum(position.astype(np.intp), bins - 1)), (bins,) * len(priors))
-    values = z[inside]
-    calm = np.flatnonzero(values < settings.suspect_sd)
+    middle, spread = empirical_null(values)
+    calm = np.flatnonzero(values < middle + settings.suspect_sd * spread)
     members = calm[np.argsort(code[calm], kind="stable")]
-    groups = np.split(members, np.cumsum(np.bincount(code[calm], minlength=bins ** len(priors)))[:-1])
+    groups = np.split(members, np.cumsum(np.bincount(code[calm], minlength=size))[:-1])
     fewest = min(settings.prior_bin_voxels, max(len(group) for group in groups))
     nulls = np.array([empirical_null(values[g]) if len(g) >= fewest else (np.nan, np.nan) for g in groups])
     nulls = nulls.reshape(*(bins,) * len(priors), 2)
     nearest = ndimage.distance_transform_edt(np.isnan(nulls[..., 0]), return_distances=False, return_indices=True)
-    nulls = nulls[tuple(nearest)]
     centre, scale = (
-        ndimage.map_coordinates(nulls[..., n], position - 0.5, order=1, mode="nearest", output=np.float32)
-        for n in (0, 1)
+        ndimage.map_coordinates(part[tuple(nearest)], position - 0.5, order=1, mode="nearest", output=np.float32)
+        for part in (nulls[..., 0], nulls[..., 1])
     )
-    result = np.zeros(z.shape, np.float32)
-    result[inside] = (values - centre) / scale
-    return result
-
-
-def _upper_tail(
-    session: AlignedSession,
-    contrast: str,
-    inside: BoolImage,
-    normal: NormalTissue,
-    expected: tuple[str, ...],
-) -> NDArray[np.float64]:
-    """Return the normal score of each intensity in the mixture of the tissues the prior allows at that voxel."""
-    values = session.volumes[contrast].data[inside].astype(np.float64)
-    column = normal.model.contrasts.index(contrast)
-    tail, total = np.zeros_like(values), np.zeros_like(values)
-    for k in [TISSUES.index(tissue) for tissue in expected]:
-        sd = np.sqrt(normal.model.spread[k, column, column] + session.noise_sd[contrast] ** 2)
-        tail += normal.priors[k][inside] * norm.sf(values, normal.model.means[k, column], sd)
-        total += normal.priors[k][inside]
-    score: NDArray[np.float64] = norm.isf(np.clip(tail / total, 1e-12, 1 - 1e-12))
-    return score
+    return centre, scale

@@ -15,7 +15,7 @@ from hlhneuro.lesions.evidence import smoothed
 from hlhneuro.lesions.tissues import TissueModel
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["Border", "lesion_share", "reach_voxels"]
+__all__ = ["Border", "blur_voxels", "lesion_share", "reach_voxels"]
 
 CORE_POWER = 4  # weighs a voxel by how certainly it lies inside: half inside counts a sixteenth
 
@@ -88,7 +88,7 @@ def lesion_share(
     bright = np.where(lesion, np.maximum(excess, np.float32(0)), np.float32(0))
     # To start with: the mean that weighs each voxel by its own brightness, not led by noise as a maximum is.
     share = _share(excess, _ratio(bright**2, bright, reach))
-    blur = _blur_voxels(session, contrast, grid, settings)
+    blur = blur_voxels(session, contrast, grid, settings)
     for _ in range(settings.border_steps):
         mask = lesion & (share > settings.boundary_share)
         recovered = ndimage.gaussian_filter(mask.astype(np.float32), blur)
@@ -109,12 +109,12 @@ def _ratio(above: FloatImage, below: FloatImage, reach: tuple[int, ...]) -> Floa
     return np.asarray(np.where(total > 1e-6, value, 0), np.float32)
 
 
-def _blur_voxels(session: AlignedSession, contrast: str, grid: Grid, settings: LesionSettings) -> tuple[float, ...]:
-    """Return the SD of a Gaussian as wide as what smears this image along each axis: soft edge, voxel, interpolation.
+def blur_voxels(session: AlignedSession, contrast: str, grid: Grid, settings: LesionSettings) -> tuple[float, ...]:
+    """Return the SD of a Gaussian as wide as what smears this image along each axis: soft edge and voxel.
 
-    A box of width w has a variance of w^2/12; a voxel and the interpolation between voxels are one box each.
+    Each is a box, and a box of width w has a variance of w^2/12; cubic interpolation adds next to nothing.
     """
-    box_mm = np.hypot(settings.usual_edge_mm, np.sqrt(2.0) * _voxel_mm(session, contrast, grid))
+    box_mm = np.hypot(settings.usual_edge_mm, _voxel_mm(session, contrast, grid))
     return tuple(float(x) for x in box_mm / np.sqrt(12.0) / np.array(grid.voxel_size_mm))
 
 

@@ -14,6 +14,7 @@ from hlhneuro.lesions.anatomy import false_positive_places
 from hlhneuro.lesions.confidence import confidence, usable_contrasts
 from hlhneuro.lesions.joint import borders_of, compare, judge, large_enough, pooled, unchanged
 from hlhneuro.lesions.normal_tissue import covered_brain, normal_tissue
+from hlhneuro.lesions.sensitivity import detectable_contrast
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_labels
 from hlhneuro.lesions.tissues import TISSUES
@@ -59,17 +60,18 @@ def segment_lesions(
         _judged(covered_brain(series, s, contrasts[s.label]), contrasts[s.label], normal.priors, settings)
         for s in sessions
     ]
-    evidence = [
+    unlike = [
         abnormality(s, contrasts[s.label], here, normal, series.grid, settings)
         for s, here in zip(sessions, inside, strict=True)
     ]
+    evidence = [found.z for found in unlike]
     fluid = np.where(np.max(evidence, axis=0) > 1, np.float32(0), normal.maps[2])  # fluid never outshines tissue
     excluded = false_positive_places(series.grid, series.brain_mask, fluid, normal.priors, settings)
     allowed = [here & ~excluded for here in inside]
     changes = compare(series, sessions, inside, allowed, normal.maps, evidence, settings)
     same = unchanged(changes, inside, series.grid, settings)
     joint = [pooled(i, evidence, same) for i in range(len(sessions))]
-    _, found, probabilities = judge(series.grid, joint, changes, allowed, settings)
+    null, found, probabilities = judge(series.grid, joint, changes, allowed, settings)
     witnesses = [contrasts[s.label][0] for s in sessions]
     borders = borders_of(sessions, witnesses, normal, found, same, series.grid, settings)
     masks = [border.mask(settings.boundary_share) for border in borders]
@@ -89,6 +91,9 @@ def segment_lesions(
                 contrasts=contrasts[session.label],
                 confidence=trust,
                 reason=reason,
+                detectable_contrast=detectable_contrast(
+                    session, witnesses[i], allowed[i], normal, unlike[i], null.seed, series.grid, settings
+                ),
             )
         )
     union = np.logical_or.reduce(masks)

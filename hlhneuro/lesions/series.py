@@ -36,6 +36,9 @@ class SessionLesions:
         The part of `volume_sd_ml` that comes from where the border is set, alike at every session.
     supplied : str
         Name of the file if the mask is the user's; empty if it is ours.
+    detectable_contrast : float or None
+        How much brighter than white matter (which is 1) on the leading contrast a lesion 6 mm across must be to be
+        found with a chance of one half; None if that cannot be told.
     """
 
     label: str
@@ -48,6 +51,7 @@ class SessionLesions:
     reason: str
     border_sd_ml: float = 0.0
     supplied: str = ""
+    detectable_contrast: float | None = None
 
     @property
     def repeat_sd_ml(self) -> float:

@@ -215,6 +215,7 @@ class ImageStore:
             "reason",
             "border_sd_ml",
             "supplied",
+            "detectable_contrast",
         )
         payload = {
             "grid": grid_to_json(grid),
