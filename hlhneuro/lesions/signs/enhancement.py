@@ -74,7 +74,7 @@ def enhancement_signs(
     around = _with_border(regions, seen, reference, settings)
     signs = []
     for part in measure_parts(around, z, seen, reference, settings, settings.enhancing_fraction):
-        bright = _filled(around[part.lesion], z > settings.sign_sd, seen)
+        bright = _bright(around[part.lesion], z, seen, settings)
         signs.append(_sign(session.label, part, bright, reference, settings))
     return signs
 
@@ -101,12 +101,17 @@ def _with_border(
     return around
 
 
-def _filled(voxels: Voxels, bright: BoolImage, seen: BoolImage) -> BoolImage:
-    """Return the bright voxels of a region on a box of their own, with room around it."""
+def _bright(voxels: Voxels, z: FloatImage, seen: BoolImage, settings: SignSettings) -> BoolImage:
+    """Return the bright voxels of a region on a box of their own, with room around it.
+
+    Their border lies at half of what the brightest tenth shows: a strong shell would otherwise fill its core by blur.
+    """
     low = voxels.min(axis=0) - 4
     out = np.zeros(tuple(voxels.max(axis=0) + 5 - low), bool)
-    at = tuple(voxels.T)
-    out[tuple((voxels - low).T)] = bright[at] & seen[at]
+    values = np.where(seen[tuple(voxels.T)], z[tuple(voxels.T)], 0)
+    beyond = values > settings.sign_sd
+    height = float(np.quantile(values[beyond], 0.9)) if beyond.any() else 0.0
+    out[tuple((voxels - low).T)] = values > max(settings.sign_sd, settings.form_height * height)
     return out
 
 
