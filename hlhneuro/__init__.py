@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from hlhneuro.imaging import align, load_volume, prepare
-    from hlhneuro.lesions import measure_change, segment_lesions
+    from hlhneuro.lesions import measure_change, measure_volumes, segment_lesions
     from hlhneuro.pipeline import fit_file, load_results, load_subject, run
     from hlhneuro.report import assess, write_report
     from hlhneuro.settings import Settings, load_settings
@@ -33,6 +33,7 @@ _HOME = {
     "load_spectrum": "spectroscopy",
     "load_volume": "imaging",
     "measure_change": "lesions",
+    "measure_volumes": "lesions",
     "open_study": "study",
     "prepare": "imaging",
     "read_basis": "spectroscopy",
@@ -56,6 +57,7 @@ __all__ = [
     "load_subject",
     "load_volume",
     "measure_change",
+    "measure_volumes",
     "open_study",
     "prepare",
     "read_basis",

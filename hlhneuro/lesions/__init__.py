@@ -15,6 +15,8 @@ from hlhneuro.lesions.territories import (
     territory_table,
 )
 from hlhneuro.lesions.tissues import TissueModel, fit_tissues
+from hlhneuro.lesions.visits import Visit, visit_of
+from hlhneuro.lesions.volumes import StructureChange, VolumeChange, VolumeInterval, measure_volumes
 
 __all__ = [
     "SIGN_COLUMNS",
@@ -27,18 +29,24 @@ __all__ = [
     "Measure",
     "SessionLesions",
     "Sign",
+    "StructureChange",
     "Territory",
     "TissueModel",
+    "Visit",
+    "VolumeChange",
+    "VolumeInterval",
     "asymmetry_index",
     "fit_tissues",
     "lesion_findings",
     "load_lesion_mask",
     "measure_change",
     "measure_signs",
+    "measure_volumes",
     "segment_lesions",
     "supplied_lesions",
     "territories",
     "territory_labels",
     "territory_load",
     "territory_table",
+    "visit_of",
 ]

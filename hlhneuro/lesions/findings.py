@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 from hlhneuro.answers import Answer, Finding
@@ -12,6 +11,8 @@ from hlhneuro.lesions.interval_findings import interval_findings, interval_gaps
 from hlhneuro.lesions.place_findings import PLACE_QUESTIONS, place_findings
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.signs import QUESTIONS, LesionSigns, sign_findings
+from hlhneuro.lesions.volume_findings import volume_findings
+from hlhneuro.lesions.volumes import VolumeChange
 
 __all__ = ["lesion_findings"]
 
@@ -25,6 +26,7 @@ def lesion_findings(
     lesions: LesionSeries,
     change: LesionChange,
     signs: LesionSigns | None = None,
+    volumes: VolumeChange | None = None,
 ) -> tuple[Finding, ...]:
     """Answer every question about lesions: per session, then per interval, then for the subject.
 
@@ -37,6 +39,8 @@ def lesion_findings(
         From `measure_change`.
     signs : LesionSigns, optional
         From `measure_signs`; without it the questions about signs are not assessable.
+    volumes : VolumeChange, optional
+        From `measure_volumes`; without it those about brain and ventricles are not assessable.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def lesion_findings(
         found += sign_findings(signs, session.label)
     found += interval_findings(change, lesions)
     found += interval_gaps([session.label for session in series.sessions], lesions, SHORT)
-    found.append(_volumes(series))
+    found += volume_findings(volumes, tuple(session.label for session in series.sessions))
     return tuple(found)
 
 
@@ -88,21 +92,10 @@ def _sensitivity(session: SessionLesions) -> str:
     """Say what would have been found: absent means absent above this, and a load leaves out what is below it."""
     if session.supplied:
         return "" if session.mask.any() else ": the mask is empty"
-    least: float = getattr(session, "detectable_contrast", math.nan)
-    if not math.isfinite(least):
+    least = session.detectable_contrast
+    if least is None:
         return "; faint or small lesions may be missed, from which contrast on is not known"
     return (
-        f"; lesions of {SIZE_MM:g} mm diameter would have been found from a contrast of +{least:.2f} of white matter "
-        f"({session.contrasts[0]}) on"
-    )
-
-
-def _volumes(series: AlignedSeries) -> Finding:
-    return Finding(
-        "brain_volume_change",
-        "Has the brain or have the ventricles changed in volume?",
-        Answer.NOT_ASSESSABLE,
-        "volume change is not measured by this version; it needs its own test-retest error before it may be stated",
-        "subject",
-        tuple(session.label for session in series.sessions),
+        f"; half of the lesions {SIZE_MM:g} mm across would have been found at a contrast of +{least:.2f} of white "
+        f"matter ({session.contrasts[0]}), brighter and larger ones more often"
     )

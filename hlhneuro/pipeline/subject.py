@@ -12,13 +12,14 @@ import hlhneuro
 from hlhneuro.answers import Finding
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.imaging import AlignedSeries, align, template_checksums
-from hlhneuro.lesions import LesionChange, LesionSeries, LesionSigns, lesion_findings, measure_change
+from hlhneuro.lesions import LesionChange, LesionSeries, LesionSigns, VolumeChange, lesion_findings, measure_change
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
 from hlhneuro.pipeline.lesion_masks import find_lesions
 from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.store_images import ImageStore
 from hlhneuro.pipeline.store_signs import run_signs
+from hlhneuro.pipeline.store_volumes import run_volumes
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import (
     COLUMNS,
@@ -54,8 +55,9 @@ def run_subject(
         aligned = run_alignment(task, ledger)
         lesions, change = run_lesions(task, ledger, aligned)
         signs = run_signs(task, ledger, aligned, lesions, change)
+        volumes = run_volumes(task, ledger, aligned, lesions)
         spectra = run_spectra(task, ledger, aligned, lesions)
-        findings, results = run_report(task, ledger, aligned, lesions, change, signs, spectra)
+        findings, results = run_report(task, ledger, aligned, lesions, change, signs, volumes, spectra)
     return results, findings, ledger.crashed
 
 
@@ -86,9 +88,12 @@ def load_subject(study: Study | str | Path, out: str | Path, label: str) -> Subj
     aligned = run_alignment(task, ledger)
     lesions, change = run_lesions(task, ledger, aligned)
     signs = run_signs(task, ledger, aligned, lesions, change)
+    volumes = run_volumes(task, ledger, aligned, lesions)
     spectra = run_spectra(task, ledger, aligned, lesions)
     statuses, version = tuple(ledger.statuses), hlhneuro.__version__
-    return SubjectResults(subject, aligned, lesions, change, spectra, statuses, task.settings, version, signs=signs)
+    return SubjectResults(
+        subject, aligned, lesions, change, spectra, statuses, task.settings, version, signs=signs, volumes=volumes
+    )
 
 
 def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
@@ -184,6 +189,7 @@ def run_report(
     lesions: LesionSeries | None,
     change: LesionChange | None,
     signs: LesionSigns | None,
+    volumes: VolumeChange | None,
     spectra: tuple[SpectrumResult, ...],
 ) -> tuple[Findings | None, SubjectResults]:
     """Answer the questions, and write tables, findings and the page."""
@@ -191,13 +197,22 @@ def run_report(
     def results() -> SubjectResults:
         statuses, version = tuple(ledger.statuses), hlhneuro.__version__
         return SubjectResults(
-            task.subject, aligned, lesions, change, spectra, statuses, task.settings, version, signs=signs
+            task.subject,
+            aligned,
+            lesions,
+            change,
+            spectra,
+            statuses,
+            task.settings,
+            version,
+            signs=signs,
+            volumes=volumes,
         )
 
     def answer() -> Findings:
         imaging: tuple[Finding, ...] = ()
         if aligned is not None and lesions is not None and change is not None:
-            imaging = lesion_findings(aligned, lesions, change, signs)
+            imaging = lesion_findings(aligned, lesions, change, signs, volumes)
         spectral = assess_spectra(spectra, task.settings.patterns)
         return assess(results(), imaging, spectral)
 

@@ -37,6 +37,7 @@ STAGE_QUESTIONS = {
     "native": "Can results be carried back to the scanner's images?",
     "lesions": "Are there lesions?",
     "change": "Did lesions change between sessions?",
+    "volumes": "Did brain and ventricles change in volume?",
     "spectra": "Can the spectrum be read?",
     "findings": "Can the findings be put together?",
     "report": "Can the page be written?",

@@ -8,6 +8,7 @@ from hlhneuro.imaging.alignment import AlignedSeries
 from hlhneuro.lesions.change import LesionChange
 from hlhneuro.lesions.series import LesionSeries
 from hlhneuro.lesions.signs import LesionSigns
+from hlhneuro.lesions.volumes import VolumeChange
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy.results import SpectrumResult
 from hlhneuro.study.layout import Subject
@@ -50,3 +51,4 @@ class SubjectResults:
     settings: Settings
     version: str
     signs: LesionSigns | None = None
+    volumes: VolumeChange | None = None

@@ -194,8 +194,8 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
     Returns
     -------
     dict of str to DataFrame
-        ``lesions, signs, intervals, territories, volumes, volume_change, spectra, registrations, noise, findings``; a table without
-        rows has its columns.
+        ``lesions, signs, intervals, territories, volumes, volume_change, spectra, registrations, noise, findings``;
+        a table without rows has its columns.
     """
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "lesions": lambda: _per_session(results, results.change.lesions if results.change else None),
