@@ -16,6 +16,7 @@ from hlhneuro.settings import LesionSettings
 
 __all__ = ["Difference", "compare_pair"]
 
+BLOCKS_PER_SIGMA = 5  # finer than the mean changes
 TAIL = 0.99  # of the null; farther out there are too few voxels to tell
 CONFIRMING = ("FLAIR", "T2w")  # a lesion that comes or goes does so on both
 
@@ -66,13 +67,13 @@ def compare_pair(
     shared = {c: effect for c, effect in effects.items() if c in before.volumes and c in after.volumes}
     pairs = {c: (before.volumes[c].data, after.volumes[c].data) for c in shared}
     steep = {c: _texture(pair, settings.texture_mm / voxel_mm)[inside] for c, pair in pairs.items()}
+    bins = {c: _bins(tissue[inside], values, settings.texture_bins) for c, values in steep.items()}
     raw = {c: _centred(pair, inside, tissue, voxel_mm, settings) for c, pair in pairs.items()}
     amount = np.zeros(grid.shape, np.float32)
     judged = []
     error_rate = settings.family_wise_error / len(settings.change_scales_mm)
     for scale_mm in settings.change_scales_mm:
         at_scale = {c: smoothed(d, inside, scale_mm / voxel_mm)[inside] for c, d in raw.items()}
-        bins = {c: _bins(tissue[inside], steep[c], settings.texture_bins) for c in shared}
         spreads = {c: _spread(d, bins[c]) for c, d in at_scale.items()}
         scores = {c: at_scale[c] / spreads[c] * np.float32(np.sign(effect)) for c, effect in shared.items()}
         z, found = _weighed(scores, spreads, shared)
@@ -112,8 +113,24 @@ def _centred(
         difference[here] -= np.median(difference[here])
     limit = np.float32(2.5 * symmetric_null(difference[inside]))
     clipped = np.clip(difference, -limit, limit)
-    difference -= smoothed(clipped, inside, settings.bias_change_mm / voxel_mm)
+    difference -= _smooth_field(clipped, inside, settings.bias_change_mm / voxel_mm)
     return difference
+
+
+def _smooth_field(values: FloatImage, inside: BoolImage, sigma_voxels: float) -> FloatImage:
+    """Return a wide Gaussian mean over the voxels inside, found on blocks of voxels (a tenth of the time)."""
+    size = max(1, int(sigma_voxels / BLOCKS_PER_SIGMA))
+    shape = tuple(-(-n // size) for n in values.shape)
+
+    def blocks(image: FloatImage) -> FloatImage:
+        padded = np.pad(image, [(0, size * m - n) for n, m in zip(image.shape, shape, strict=True)])
+        split = padded.reshape([k for m in shape for k in (m, size)])
+        return np.asarray(split.mean(axis=(1, 3, 5), dtype=np.float32), np.float32)
+
+    weight = ndimage.gaussian_filter(blocks(inside.astype(np.float32)), sigma_voxels / size, truncate=3.0)
+    total = ndimage.gaussian_filter(blocks(np.where(inside, values, np.float32(0))), sigma_voxels / size, truncate=3.0)
+    field = ndimage.zoom(total / np.maximum(weight, np.float32(1e-3)), size, order=1, grid_mode=True, mode="nearest")
+    return np.asarray(np.where(inside, field[tuple(map(slice, values.shape))], 0), np.float32)
 
 
 def _bins(tissue: NDArray[np.uint8], steepness: FloatImage, count: int) -> list[list[NDArray[np.int64]]]:

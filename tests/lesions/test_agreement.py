@@ -17,7 +17,7 @@ COARSE = Grid((1, 1, 3), np.diag([10.0, 10, 10, 1]))  # a voxel is large enough 
 NULL = Null(0.0, 1.0, np.zeros(1), threshold=3.0, seed=5.0)
 RULES = (COARSE, LesionSettings())
 R = np.linalg.norm(np.indices(SHAPE) - 11.5, axis=0)
-BALL = np.clip((5.0 - R) / 3 + 0.5, 0, 1).astype(np.float32)  # an edge 3 mm wide; half of it at 5 mm
+BALL = np.clip((6.0 - R) / 1.5 + 0.5, 0, 1).astype(np.float32)  # an edge 1.5 mm wide; half of it at 6 mm
 EVERYWHERE = np.ones(SHAPE, bool)
 
 
@@ -30,7 +30,7 @@ def judged(amount, darker, brighter):
 def test_a_change_ends_where_half_of_its_own_difference_is_left(height):
     found = judged(height * BALL, 0 * BALL, 8 * BALL)
     assert found.min() == 0
-    assert (found > 0).sum() == pytest.approx(4 / 3 * np.pi * 5**3, rel=0.1)
+    assert (found > 0).sum() == pytest.approx(4 / 3 * np.pi * 6**3, rel=0.1)
 
 
 def test_exchanging_the_sessions_changes_the_sign_and_nothing_else():

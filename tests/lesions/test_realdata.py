@@ -31,7 +31,8 @@ def carried(data, grid, to):
     return ndimage.affine_transform(data, matrix[:3, :3], matrix[:3, 3], to.shape, order=1)
 
 
-def test_lesions_of_one_patient_agree_with_three_readers():
+def one_patient():
+    """Return the series of one session, and what three readers agree on."""
     reference = canonical(CASE / f"FLAIR{TAIL}")
     grid = Grid(reference.shape, reference.affine)
     coarse, _, maps = template()
@@ -46,6 +47,10 @@ def test_lesions_of_one_patient_agree_with_three_readers():
         noise[contrast] = float(1.4826 * np.median(np.abs(data - ndimage.uniform_filter(data, 3))[white]))
     session = AlignedSession("01", "FLAIR", volumes, brain, {}, {}, {"FLAIR": grid}, noise)
     series = AlignedSeries(grid, (session,), brain, EYE, maps)
+    return series, canonical(next(CASE.glob("GOLD_STANDARD*"))).get_fdata() > 0.5
+
+
+def test_lesions_of_one_patient_agree_with_three_readers():
+    series, truth = one_patient()
     found = segment_lesions(series, LesionSettings(), {"01": 35.0}).sessions[0]
-    truth = canonical(next(CASE.glob("GOLD_STANDARD*"))).get_fdata() > 0.5
     assert dice(found.mask, truth) > 0.5  # one case: a check, not a target
