@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -107,3 +108,6 @@ def test_absence_says_what_it_cannot_know():
     assert finding.answer is Answer.ABSENT
     assert finding.reason.startswith("no lesion found; ")
     assert math.isclose(finding.value, 0)
+    known = replace(lesions, sessions=(replace(lesions.sessions[0], detectable_contrast=0.163),))
+    finding = next(f for f in lesion_findings(series, known, change) if f.code == "lesion_present")
+    assert "6 mm across would have been found at a contrast of +0.16 of white matter (FLAIR)" in finding.reason
