@@ -91,6 +91,9 @@ class PrepareSettings(MatchSettings):
         ("ADC", "FA", "MD", "T1map", "T2map", "T2starmap", "R2starmap", "Chimap", "CBF", "CBV", "MTT"),
         "BIDS suffixes of maps whose values have units: they are neither bias-corrected nor normalised",
     )
+    followers: tuple[str, ...] = tuned(
+        ("SWI", "T2starw", "minIP"), "expert-set: veins and air hide the brain's border; beside others they do not vote"
+    )
     reference_order: tuple[str, ...] = tuned(
         ("FLAIR", "T2w", "T1w", "ce-gadolinium_T1w"), "expert-set: lesions are read on FLAIR; enhancement changes T1w"
     )
@@ -207,6 +210,7 @@ class LesionSettings:
         10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm"
     )
     ventricle_closing_mm: float = tuned(5.0, "expert-set: half the width of the glomus of the choroid plexus", "mm")
+    bright_place_sd: float = tuned(1.0, "expert-set: normal tracts are not brighter than most grey matter", "SD")
     rim_mm: float = tuned(2.0, "expert-set: one cortical partial-volume voxel below the brain's surface", "mm")
     minimum_lesion_ml: float = tuned(0.01, "expert-set: about 3 mm across, as in consensus counting rules", "ml")
     bias_change_mm: float = tuned(15.0, "expert-set: coil sensitivity varies over more than this", "mm")

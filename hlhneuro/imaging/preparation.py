@@ -151,6 +151,7 @@ def _drafts(
 ) -> tuple[dict[str, _Draft], str]:
     """Return a draft of every contrast, and which of them is the session's reference."""
     weighted = sorted(name for name in volumes if name not in settings.quantitative)
+    weighted = [name for name in weighted if name not in settings.followers] or weighted
     found = spread_over(lambda n: _draft(volumes[n], given, settings), weighted, workers)
     drafts = {name: draft for name, draft in zip(weighted, found, strict=True) if draft is not None}
     if not drafts:

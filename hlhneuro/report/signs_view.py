@@ -36,7 +36,7 @@ def _put(sign: Sign) -> str:
 def signs_unknown(signs: LesionSigns | None, sessions: Sequence[str]) -> list[str]:
     """Return a line for each session that says which signs could be told of none of its lesions."""
     if signs is None:
-        return ["The signs of the lesions were not measured."]
+        return ["they were not measured"]
     lines = []
     for session in sessions:
         names: dict[str, None] = {}
@@ -45,5 +45,5 @@ def signs_unknown(signs: LesionSigns | None, sessions: Sequence[str]) -> list[st
             if found and all(one.answer is Answer.NOT_ASSESSABLE for one in found):
                 names[name] = None
         if names:
-            lines.append(f"ses-{session}: {join_words(names)} not assessable; why stands under the findings.")
+            lines.append(f"ses-{session}: {join_words(names)}")
     return lines

@@ -88,3 +88,12 @@ def test_a_reference_that_nothing_fits_gives_way(head, monkeypatch):
     assert set(session.volumes) == {"T1w", "T2w"}
     (problem,) = session.problems
     assert problem.startswith("session 02 FLAIR could not be aligned to 02 T2w")
+
+
+def test_an_image_for_susceptibility_is_aligned_and_has_no_say(flair, session, head):
+    swi = dataclasses.replace(head("T1w"), contrast="SWI")
+    both = prepare("01", {"SWI": swi, "FLAIR": flair}, SETTINGS)
+    assert both.reference == "FLAIR"
+    assert set(both.to_reference) == {"FLAIR", "SWI"}
+    np.testing.assert_array_equal(both.brain_masks["FLAIR"], session.brain_masks["FLAIR"])
+    assert prepare("01", {"SWI": swi}, SETTINGS).reference == "SWI"
