@@ -239,7 +239,7 @@ class LesionSettings:
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
     border_sd_mm: float = tuned(0.05, "known lesions (bench): by how much all borders lie too far in or out", "mm")
     border_noise_kept: float = tuned(
-        0.85, "known lesions (bench): error of a lesion's border that is alike at all sessions, in noise over slope"
+        0.9, "known lesions (bench): error of a lesion's border that is alike at all sessions, in noise over slope"
     )
     border_noise_fresh: float = tuned(
         0.3, "known lesions (bench): error of a lesion's border that is new at each session, in noise over slope"
