@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -52,11 +51,6 @@ class SessionLesions:
     border_sd_ml: float = 0.0
     supplied: str = ""
     detectable_contrast: float | None = None
-
-    @property
-    def repeat_sd_ml(self) -> float:
-        """Standard uncertainty without the part that every session shares."""
-        return math.sqrt(max(self.volume_sd_ml**2 - self.border_sd_ml**2, 0.0))
 
 
 @dataclass(frozen=True)

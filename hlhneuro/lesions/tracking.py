@@ -98,7 +98,7 @@ def _groups(overlaps: Mapping[tuple[int, int], NDArray[np.int64]], offsets: NDAr
 def _ranks(
     labelled: Sequence[NDArray[np.int32]], group: NDArray[np.int64], offsets: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Number the groups from 1, by the position of its first voxel at any session."""
+    """Return the number of each group, from 1 by the position of its first voxel at any session."""
     first_voxel = np.full(int(group.max(initial=-1)) + 1, np.iinfo(np.int64).max)
     for i, labels in enumerate(labelled):
         where = np.flatnonzero(labels)

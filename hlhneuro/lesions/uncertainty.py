@@ -13,7 +13,7 @@ from hlhneuro.imaging.alignment import AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import Grid
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["VolumeErrors", "mask_errors", "surface_sds_ml", "surface_voxels", "volume_errors"]
+__all__ = ["VolumeErrors", "mask_errors", "volume_errors"]
 
 FloatArray = NDArray[np.float64]
 
@@ -65,32 +65,23 @@ class VolumeErrors:
         return math.hypot(math.sqrt(fresh + kept), float((self.common_ml - before.common_ml).sum()))
 
 
-def surface_voxels(mask: BoolImage) -> BoolImage:
-    """Voxels of the mask that touch the outside."""
+def _surface(mask: BoolImage) -> BoolImage:
+    """Return the voxels of the mask that touch the outside."""
     surface: BoolImage = mask & ~ndimage.binary_erosion(mask)
     return surface
 
 
-def surface_sds_ml(identities: NDArray[np.int32], count: int, session: AlignedSession | None, grid: Grid) -> FloatArray:
-    """Return the standard uncertainty of each lesion's volume from how its session's slices cut it.
-
-    A surface that is sampled every `d` mm is placed within a uniform error of SD ``d / sqrt(12)``, independently in
-    each patch of ``d x d``; `d` is the geometric mean voxel edge of the session's reference image.
-
-    Returns
-    -------
-    array, shape (count + 1,)
-        Index is the lesion's number; 0 for a lesion that is not there.
-    """
-    return _sampling_sds_ml(_areas_mm2(identities, count, grid), session, grid)
-
-
 def _areas_mm2(identities: NDArray[np.int32], count: int, grid: Grid) -> FloatArray:
-    surface = identities[surface_voxels(identities > 0)]
+    surface = identities[_surface(identities > 0)]
     return np.asarray(np.bincount(surface, minlength=count + 1) * grid.mean_edge_mm**2, float)
 
 
 def _sampling_sds_ml(areas_mm2: FloatArray, session: AlignedSession | None, grid: Grid) -> FloatArray:
+    """Return the error of each volume from how the session's slices cut its surface.
+
+    A surface that is sampled every `d` mm is placed within a uniform error of SD ``d / sqrt(12)``, independently in
+    each patch of ``d x d``; `d` is the geometric mean voxel edge of the session's reference image.
+    """
     edge_mm = max(_native_edges_mm(session, grid).prod() ** (1 / 3), grid.mean_edge_mm)
     patches = np.where(areas_mm2 > 0, np.maximum(areas_mm2 / edge_mm**2, 1.0), 0.0)
     sds: FloatArray = np.sqrt(patches) * edge_mm**3 / math.sqrt(12.0) / 1000.0
@@ -168,7 +159,7 @@ def _contrasts(
     around = ndimage.maximum_filter(numbers, size=2 * far + 1)
     around[~brain | (ndimage.maximum_filter(numbers, size=2 * near + 1) > 0)] = 0
     index = np.arange(count + 1)
-    core = np.where(surface_voxels(numbers > 0), 0, numbers)
+    core = np.where(_surface(numbers > 0), 0, numbers)
     core = np.where(np.isin(numbers, core), core, numbers)  # too thin to have an inside
     contrast = _medians(data, core, index) - _medians(data, around, index)
     least = session.noise_sd[witness]
