@@ -11,6 +11,7 @@ from hlhneuro.imaging.volumes import FloatImage
 from hlhneuro.lesions.abnormality import abnormality
 from hlhneuro.lesions.agreement import follow_changes
 from hlhneuro.lesions.anatomy import false_positive_places
+from hlhneuro.lesions.bright_places import bright_places, normally_bright
 from hlhneuro.lesions.confidence import confidence, usable_contrasts
 from hlhneuro.lesions.joint import borders_of, compare, judge, large_enough, pooled, unchanged
 from hlhneuro.lesions.normal_tissue import covered_brain, normal_tissue
@@ -67,7 +68,11 @@ def segment_lesions(
     evidence = [found.z for found in unlike]
     fluid = np.where(np.max(evidence, axis=0) > 1, np.float32(0), normal.maps[2])  # fluid never outshines tissue
     excluded = false_positive_places(series.grid, series.brain_mask, fluid, normal.priors, settings)
-    allowed = [here & ~excluded for here in inside]
+    places = bright_places(series)
+    allowed = [
+        here & ~excluded & ~normally_bright(places, s, contrasts[s.label][0], normal, settings)
+        for s, here in zip(sessions, inside, strict=True)
+    ]
     changes = compare(series, sessions, inside, allowed, normal.maps, evidence, settings)
     same = unchanged(changes, inside, series.grid, settings)
     joint = [pooled(i, evidence, same) for i in range(len(sessions))]
