@@ -24,7 +24,7 @@ CUBE = np.ones((3, 3, 3))
 def accepted(
     difference: Difference,
     evidence: tuple[FloatImage, FloatImage],
-    allowed: BoolImage,
+    allowed: tuple[BoolImage, BoolImage],
     reach: tuple[int, ...],
     grid: Grid,
     settings: LesionSettings,
@@ -39,13 +39,13 @@ def accepted(
     ----------
     evidence : pair of array
         How unlike normal tissue the first and the second session are.
-    allowed : bool array
-        Where lesions are looked for.
+    allowed : pair of bool array
+        Where a lesion of the first and of the second session may lie; the brighter one's counts.
     reach : tuple of int
         How far along each axis a border may be blurred, in voxels.
     """
     came = _extent(difference, 1, evidence, allowed, reach, grid, settings)
-    went = _extent(difference, -1, evidence[::-1], allowed, reach, grid, settings)
+    went = _extent(difference, -1, evidence[::-1], allowed[::-1], reach, grid, settings)
     return came.astype(np.int8) - went.astype(np.int8)
 
 
@@ -53,13 +53,13 @@ def _extent(
     difference: Difference,
     sign: int,
     evidence: tuple[FloatImage, FloatImage],
-    allowed: BoolImage,
+    allowed: tuple[BoolImage, BoolImage],
     reach: tuple[int, ...],
     grid: Grid,
     settings: LesionSettings,
 ) -> BoolImage:
     darker, brighter = evidence
-    lesion = allowed & (brighter > settings.changed_evidence_sd)
+    lesion = allowed[1] & (brighter > settings.changed_evidence_sd)
     lesion &= darker < np.float32(settings.boundary_share) * brighter
     core = _core(difference, sign, brighter, lesion)
     if not core.any():
@@ -90,14 +90,16 @@ def _large(mask: BoolImage, grid: Grid, settings: LesionSettings) -> BoolImage:
 def _core(difference: Difference, sign: int, brighter: FloatImage, lesion: BoolImage) -> BoolImage:
     """Return the regions beyond the null in which the difference and the look of the brighter session have a seed.
 
-    The two are added (Stouffer); both hold the brighter session's noise, so they correlate by the root of one half.
+    The two are added (Stouffer); both hold the brighter session's noise, so they correlate by the root of one half. One
+    seed holds for all scales: what registration leaves at edges does not fall with the scale as noise does.
     """
     core = np.zeros(lesion.shape, bool)
+    seed = np.float32(max(null.seed for _, null in difference.scores) * math.sqrt(2 + math.sqrt(2)))
     for score, null in difference.scores:
         size = np.float32(sign) * score
         labels, count = ndimage.label((size > null.threshold) & lesion, structure=CUBE)
         seeded = np.zeros(count + 1, bool)
-        seeded[labels[size + brighter > np.float32(null.seed * math.sqrt(2 + math.sqrt(2)))]] = True
+        seeded[labels[size + brighter > seed]] = True
         seeded[0] = False
         core |= seeded[labels]
     return core

@@ -48,9 +48,17 @@ def compare(
             difference = compare_pair(*pair, inside[i] & inside[j], kind, series.grid, settings)
             leading = [next(c for c in ("FLAIR", "T2w", "T1w") if all(c in s.volumes for s in pair))] * 2
             reach = reach_voxels(pair, leading, series.grid, settings)
-            both = allowed[i] & allowed[j]
-            changes[i, j] = accepted(difference, (evidence[j], evidence[i]), both, reach, series.grid, settings)
+            well = _well_covered(pair, reach)
+            places = (allowed[j] & well, allowed[i] & well)
+            changes[i, j] = accepted(difference, (evidence[j], evidence[i]), places, reach, series.grid, settings)
     return changes
+
+
+def _well_covered(pair: tuple[AlignedSession, AlignedSession], reach: tuple[int, ...]) -> BoolImage | bool:
+    """Leave out the outermost slice of a field of view: another position of the head does not see it whole."""
+    size = tuple(2 * r + 1 for r in reach)
+    covers = [image for session in pair for c, image in session.coverage.items() if c in ("FLAIR", "T2w")]
+    return bool(not covers) or ndimage.minimum_filter(np.logical_and.reduce(covers), size=size, mode="nearest")
 
 
 def unchanged(

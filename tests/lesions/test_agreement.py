@@ -23,7 +23,7 @@ EVERYWHERE = np.ones(SHAPE, bool)
 
 def judged(amount, darker, brighter):
     difference = Difference(amount, ((30 * amount, NULL),))
-    return accepted(difference, (darker, brighter), EVERYWHERE, (3, 3, 3), GRID, LesionSettings())
+    return accepted(difference, (darker, brighter), (EVERYWHERE, EVERYWHERE), (3, 3, 3), GRID, LesionSettings())
 
 
 @pytest.mark.parametrize("height", [0.2, 0.5])
