@@ -63,8 +63,8 @@ def normally_bright(
     column, grey = normal.model.contrasts.index(witness), TISSUES.index("gm")
     spread = float(np.sqrt(normal.model.spread[grey, column, column]))
     limit = float(normal.model.means[grey, column]) + settings.bright_place_sd * spread
-    dim: BoolImage = np.less(values, np.float32(limit))
-    return places.never | (places.outshine & dim)
+    result: BoolImage = places.never | (places.outshine & (values < limit))
+    return result
 
 
 @cache
@@ -76,8 +76,7 @@ def _places() -> tuple[tuple[str, FloatArray, float], ...]:
 
 def _in_box(points: FloatArray, start: FloatArray, end: FloatArray, margin: float) -> NDArray[np.bool_]:
     low, high = np.minimum(start, end) - margin, np.maximum(start, end) + margin
-    result: NDArray[np.bool_] = ((points >= low) & (points <= high)).all(axis=1)
-    return result
+    return np.asarray(((points >= low) & (points <= high)).all(axis=1), np.bool_)
 
 
 def _distance_mm(points: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:
