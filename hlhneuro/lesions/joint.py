@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, BoolImage
@@ -41,12 +42,16 @@ def compare(
         How unlike normal tissue each session is.
     """
     kind = np.argmax(np.stack(tissue), axis=0).astype(np.uint8)
-    changes = {}
+    changes: dict[tuple[int, int], NDArray[np.int8]] = {}
     for i in range(len(sessions)):
         for j in range(i):
             pair = sessions[j], sessions[i]
+            shared = [c for c in ("FLAIR", "T2w", "T1w") if all(c in s.volumes for s in pair)]
+            if not shared:  # nothing to compare them by: nothing says that they differ
+                changes[i, j] = np.zeros(series.grid.shape, np.int8)
+                continue
             difference = compare_pair(*pair, inside[i] & inside[j], kind, series.grid, settings)
-            leading = [next(c for c in ("FLAIR", "T2w", "T1w") if all(c in s.volumes for s in pair))] * 2
+            leading = shared[:1] * 2
             reach = reach_voxels(pair, leading, series.grid, settings)
             well = _well_covered(pair, reach)
             places = (allowed[j] & well, allowed[i] & well)

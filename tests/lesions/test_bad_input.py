@@ -49,6 +49,13 @@ def test_without_flair_the_confidence_is_reduced_and_the_reason_says_why(mixed) 
     assert "no FLAIR" in lesions.sessions[1].reason
 
 
+def test_sessions_that_share_no_contrast_do_not_stop_the_stage() -> None:
+    lesions, change, _ = run(session("01", (LEFT,), 1, ("FLAIR",)), session("02", (LEFT,), 2, ("T2w",)))
+    assert [s.contrasts for s in lesions.sessions] == [("FLAIR",), ("T2w",)]
+    assert all(s.confidence == "reduced" for s in lesions.sessions)
+    assert len(change.intervals) == 1
+
+
 def test_t1w_alone_is_not_assessable_and_says_what_would_supply_it(mixed) -> None:
     _, _, answers = mixed
     for code, sessions in (("lesion_present", ("03",)), ("lesion_load_change", ("02", "03"))):

@@ -120,6 +120,20 @@ def test_the_rest_of_the_patient_is_finished(outcome: RunOutcome) -> None:
     assert {"present", "absent", "not assessable"} >= {f["answer"] for f in findings["findings"]}
 
 
+def test_lesions_of_each_session_rest_on_what_it_has(outcome: RunOutcome) -> None:
+    """One session has no T1w, the second only its FLAIR, the third no FLAIR; the other patient came once."""
+    anat = outcome.out / "sub-01"
+    reasons = {}
+    for finding in json.loads((anat / "sub-01_findings.json").read_text("utf-8"))["findings"]:
+        if finding["code"] == "lesion_present":
+            reasons[finding["sessions"][0]] = finding["reason"]
+    assert "FLAIR alone" in reasons["02"]
+    assert "no FLAIR" in reasons["03"]
+    once = json.loads((outcome.out / "sub-02" / "sub-02_findings.json").read_text("utf-8"))["findings"]
+    assert not [f["code"] for f in once if f["scope"] == "interval" and f["answer"] != "not assessable"]
+    assert {f["answer"] for f in once if f["code"] == "lesion_present"} <= {"present", "absent"}
+
+
 @pytest.mark.parametrize("dates", [("2024-03-01", "2024-03-01"), ("2024-04-01", "2024-03-01")])
 def test_equal_or_swapped_dates_are_said(lean_study: Path, tmp_path: Path, dates: tuple[str, str]) -> None:
     study = tmp_path / "study"
