@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,9 +13,18 @@ from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
 from hlhneuro.imaging import Grid
-from hlhneuro.pipeline.store_images import frame_from_json, frame_to_json, grid_from_json, grid_to_json, split_contrast
+from hlhneuro.lesions import IntervalChange, LesionChange
+from hlhneuro.pipeline.store_images import (
+    ImageStore,
+    frame_from_json,
+    frame_to_json,
+    grid_from_json,
+    grid_to_json,
+    split_contrast,
+)
 from hlhneuro.pipeline.store_spectra import fit_from_json, fit_to_json
 from hlhneuro.spectroscopy import SpectrumFit
+from hlhneuro.study import Provenance
 
 REALS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -55,3 +66,25 @@ def test_a_fit_keeps_every_digit() -> None:
 def test_contrast_names_become_bids_entities() -> None:
     assert split_contrast("FLAIR") == ({}, "FLAIR")
     assert split_contrast("ce-gadolinium_T1w") == ({"ce": "gadolinium"}, "T1w")
+
+
+def test_the_whole_course_of_change_is_kept_beside_the_intervals(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    grid = Grid((3, 4, 5), np.eye(4))
+
+    def interval(before: str, after: str) -> IntervalChange:
+        codes = rng.integers(0, 6, grid.shape).astype(np.uint8)
+        return IntervalChange(before, after, codes, *(float(x) for x in rng.standard_normal(8)))
+
+    identities = {label: rng.integers(0, 3, grid.shape).astype(np.int32) for label in ("01", "02", "03")}
+    empty = pd.DataFrame({"session": ["01"]})
+    steps = (interval("01", "02"), interval("02", "03"))
+    change = LesionChange(steps, identities, empty, empty, first_to_last=interval("01", "03"))
+    store = ImageStore(tmp_path, "01", Provenance("change"))
+    kept = store.keep_change(change, grid)
+    assert sum("desc-changefromfirst_dseg" in path.name for path in kept.files) == 2  # the map and what its labels mean
+    payload = through_a_file(kept.payload)
+    assert isinstance(payload, dict)
+    for one, other in zip(store.recall_change(payload).compared, change.compared, strict=True):
+        for field in fields(IntervalChange):
+            assert np.array_equal(getattr(one, field.name), getattr(other, field.name))
