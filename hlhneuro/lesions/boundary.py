@@ -160,13 +160,13 @@ def _grown(mask: BoolImage, mm: float, grid: Grid) -> BoolImage:
 
 def _levels(values: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the brightness of fluid, darker and brighter tissue: three means, each of what lies nearest to it."""
-    centres = np.quantile(values, (0.05, 0.4, 0.85)).astype(np.float64)
+    centres: NDArray[np.float64] = np.quantile(values, (0.05, 0.4, 0.85)).astype(np.float64)
     for _ in range(100):
         nearest = np.digitize(values, (centres[1:] + centres[:-1]) / 2)
         count = np.bincount(nearest, minlength=3)
         if (count == 0).any():
             break
-        found = np.bincount(nearest, weights=values, minlength=3) / count
+        found: NDArray[np.float64] = np.bincount(nearest, weights=values, minlength=3) / count
         if np.abs(found - centres).max() < 1e-5:
             break
         centres = found
