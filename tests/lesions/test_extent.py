@@ -54,7 +54,7 @@ def test_the_border_lies_where_half_of_the_voxel_is_lesion(radius_mm: float, sli
     border = border_of(image, slice_mm)
     found_ml, kept_ml = border.found.sum() / 1000, border.mask(0.5).sum() / 1000
     assert abs(kept_ml - true_ml) <= abs(found_ml - true_ml)
-    assert kept_ml == pytest.approx(true_ml, rel=0.25)
+    assert kept_ml == pytest.approx(true_ml, rel=0.05 if slice_mm == 1 else 0.15)
 
 
 def test_a_higher_level_never_gives_a_larger_mask() -> None:
