@@ -244,6 +244,10 @@ class LesionSettings:
     border_noise_fresh: float = tuned(
         0.3, "known lesions (bench): error of a lesion's border that is new at each session, in noise over slope"
     )
+    border_faint_ratio: float = tuned(
+        0.3, "known lesions (bench): noise over contrast from which detection leaves out the edge; doubles the error"
+    )
+    border_faint_most: float = tuned(4.0, "expert-set: of the error of a faint edge over that of noise alone")
     supplied_share: float = tuned(
         0.5, "a voxel that is more likely lesion than not; the default of LST-AI (Wiltgen 2024) for its probabilities"
     )

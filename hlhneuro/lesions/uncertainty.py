@@ -106,7 +106,8 @@ def volume_errors(
     A border is found where the image falls half-way from the lesion to its surroundings. Its place is uncertain by the
     noise over the slope there: noise over contrast, times the width over which the image fades (a soft edge, or the
     thickest slice). It acts on the whole surface: the error of the volume is the area times that depth. How much of
-    it is drawn anew at each scan, and where a border is set at all, was measured on lesions that are known (bench).
+    it is drawn anew at each scan, where a border is set at all, and how much more is left out of lesions that are
+    hardly brighter than noise, was measured on lesions that are known (bench).
 
     Parameters
     ----------
@@ -127,7 +128,8 @@ def volume_errors(
         return VolumeErrors(sampling_ml, np.zeros(count + 1), np.zeros(count + 1))
     noise_over_contrast = session.noise_sd[witness] / _contrasts(identities, count, session, witness, grid, settings)
     width_mm = max(settings.soft_edge_mm, float(_native_edges_mm(session, grid).max()))
-    depth_mm = np.minimum(noise_over_contrast, 1.0) * width_mm
+    left_out = 1 + (noise_over_contrast / settings.border_faint_ratio) ** 4  # steep: beyond it the edge is not found
+    depth_mm = noise_over_contrast * width_mm * np.minimum(left_out, settings.border_faint_most)
     radius_mm = np.sqrt(areas_mm2 / (4 * math.pi))
     kept_ml = areas_mm2 * settings.border_noise_kept * depth_mm / 1000.0
     fresh_ml = areas_mm2 * settings.border_noise_fresh * depth_mm / 1000.0
