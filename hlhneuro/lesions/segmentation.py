@@ -42,12 +42,13 @@ def segment_lesions(
 
     Notes
     -----
-    A voxel is compared with the tissues that the template allows at that place (tail of their mixture); the smoothed
-    z map is judged against its own empirical null (Efron 2004) in places where the same tissue is expected, so the
-    operating point comes from the image and not from training cases. Where two sessions do not differ beyond noise their evidence is pooled, so that masks differ
-    only where the images do. A lesion found that way reaches down to a small share of lesion in a voxel; its border is
-    then set where half of the voxel is lesion. `volume_sd_ml` says how well the volume repeats and how far its border
-    may fairly be moved, not how it agrees with a reader.
+    A voxel is compared with the tissues that the template allows at that place (tail of their mixture); the
+    smoothed z map is judged against its own empirical null (Efron 2004) in places where the same tissue is
+    expected, so the operating point comes from the image and not from training cases. Where two sessions do not
+    differ beyond noise their evidence is pooled, so that masks differ only where the images do. A lesion found that
+    way reaches down to a small share of lesion in a voxel; its border is then set where half of the voxel is
+    lesion. `volume_sd_ml` says how well the volume repeats and how far its border may fairly be moved, not how it
+    agrees with a reader.
     """
     parts = {session.label: usable_contrasts(series, session, settings) for session in series.sessions}
     not_assessable = {label: part for label, part in parts.items() if isinstance(part, str)}
