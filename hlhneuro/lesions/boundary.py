@@ -102,7 +102,17 @@ def border_shifts(
     masks = [(share > 0.5) & room for share in tissue]
     bands = [_Band(mask, room & ~ignored, grid, settings) for mask in masks]
     inside = _ventricle_room(((tissue[0] + tissue[1]) / 2).astype(np.float32), brain, grid, settings)
-    found = {"brain": _shift(tissue, halves, bands, room, [m & room for m in masks], grid)}
+    # Fluid is wide in ventricles and narrow in sulci: what the band leaves out is made up for in each by itself.
+    parts = [_shift(tissue, halves, bands, where, masks, grid) for where in (room & inside, room & ~inside)]
+    near, far = parts
+    found = {
+        "brain": BorderShift(
+            near.volume_ml,
+            near.change_ml + far.change_ml,
+            near.gap_ml + far.gap_ml,
+            near.level_gap_ml + far.level_gap_ml,
+        )
+    }
     empty = [~mask & inside for mask in masks]
     if min(float(e.sum()) for e in empty) * grid.voxel_volume_ml >= settings.least_ventricle_ml:
         moved = _shift(tissue, halves, bands, inside, empty, grid)

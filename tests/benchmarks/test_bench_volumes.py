@@ -1,8 +1,8 @@
 """Known volume changes through the pipeline: `pytest -m benchmark tests/benchmarks/test_bench_volumes.py -s`.
 
 A T1w of 1 mm (phantom; shared: a real one without skull) is deformed by known fields, then put into five sessions, each
-in another pose, with fresh noise, gain and receive field, prepared and aligned as any patient, and measured. The truth is the
-volume of what is more tissue than fluid, carried by the same field.
+in another pose, with fresh noise, gain and receive field, prepared and aligned as any patient, and measured.
+The truth is the volume of what is more tissue than fluid, carried by the same field.
 """
 
 from __future__ import annotations
