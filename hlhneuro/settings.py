@@ -225,8 +225,9 @@ class LesionSettings:
         1.0, "expert-set: what changed and is brighter than five of six voxels of normal tissue is lesion", "SD"
     )
     core_power: float = tuned(
-        1.0, "expert-set: of 1 and 3, on two re-sliced scans found changes above 0.3 ml came out at 1.00 and .67, .92 and .62 "
-        "of their volume; chosen after seeing patient01 with both"
+        1.0,
+        "expert-set: of 1 and 3, found changes above 0.3 ml on two re-sliced scans came out at 1.00 and .67, .92 and "
+        ".62 of their volume; chosen after seeing patient01 with both",
     )
     texture_mm: float = tuned(1.5, "geometry: half of a 3 mm slice, over which an edge turns into a difference", "mm")
     texture_bins: int = tuned(20, "expert-set: more bins change nothing, fewer smear edges")
