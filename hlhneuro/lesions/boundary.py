@@ -143,20 +143,21 @@ def _shift(
     """Return the mean of both directions; each has its own band, and everything else is the same."""
     ml = grid.voxel_volume_ml
     directions, levels = [], []
-    for band in bands:
+    for own, band in enumerate(bands):
         here = band.whole & where
         edges = [band.inner & where, band.outer & where]
-        directions.append(_moved(tissue, here, edges) * ml)
-        levels.append([_moved(half, here, edges) * ml for half in halves])
+        directions.append(_moved(tissue, own, here, edges) * ml)
+        levels.append([_moved(half, own, here, edges) * ml for half in halves])
     volume = float(structure[0].sum() + structure[1].sum()) * ml / 2
     level_gap = (levels[0][1] + levels[1][1]) / 2 - (levels[0][0] + levels[1][0]) / 2
     return BorderShift(volume, (directions[0] + directions[1]) / 2, abs(directions[0] - directions[1]), abs(level_gap))
 
 
-def _moved(pair: list[FloatImage], here: BoolImage, edges: list[BoolImage]) -> float:
+def _moved(pair: list[FloatImage], own: int, here: BoolImage, edges: list[BoolImage]) -> float:
+    # The edges are read in the session whose border it is: in the other one a wide shift has reached them.
     difference = float((pair[1] - pair[0])[here].sum(dtype=np.float64))
     inner, outer = (
-        float((pair[0] + pair[1])[edge].mean(dtype=np.float64)) / 2 if edge.any() else ideal
+        float(pair[own][edge].mean(dtype=np.float64)) if edge.any() else ideal
         for edge, ideal in zip(edges, (1.0, 0.0), strict=True)
     )
     return difference / max(inner - outer, 0.5)
