@@ -235,7 +235,9 @@ class LesionSettings:
     reference_diameter_mm: float = tuned(6.0, "expert-set: twice the smallest lesion that readers count", "mm")
     reference_white: float = tuned(0.8, "expert-set: white matter, and no other tissue near")
     reference_places: int = tuned(200, "expert-set: one half is known to 0.035")
-    brightest_lesion: float = tuned(2.0, "expert-set: no lesion is three times as bright as white matter", "white matter")
+    brightest_lesion: float = tuned(
+        2.0, "expert-set: no lesion is three times as bright as white matter", "white matter"
+    )
     usual_edge_mm: float = tuned(2.0, "expert-set: between a sharp edge and the widest", "mm")
     border_steps: int = tuned(2, "expert-set: more steps let noise decide the size of small lesions in thick slices")
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")

@@ -16,6 +16,7 @@ from hlhneuro.report.words import (
     age_text,
     days_between,
     join_words,
+    number,
     plural,
     quantity,
     sentence,
@@ -23,7 +24,7 @@ from hlhneuro.report.words import (
     sex_text,
 )
 
-__all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "assess", "value_text"]
+__all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "assess", "place_in_time", "value_text"]
 
 SCHEMA_VERSION = "1.0"
 # Answered "present" when all is well: nothing that a summary of the patient should name.
@@ -230,7 +231,13 @@ def _scope_order(finding: Finding, order: Mapping[str, int]) -> tuple[int, tuple
     """Patient first, then intervals, sessions and single things, each in order of time."""
     scopes = ("subject", "interval", "session", "spectrum")
     place = scopes.index(finding.scope) if finding.scope in scopes else len(scopes)
-    return place, tuple(order.get(label, len(order)) for label in finding.sessions)
+    return place, place_in_time(finding.sessions, order)
+
+
+def place_in_time(labels: Sequence[str], order: Mapping[str, int]) -> tuple[int, ...]:
+    """Return what sessions and intervals are sorted by: in order of time, the whole course after its steps."""
+    places = tuple(order.get(label, len(order)) for label in labels)
+    return (int(len(places) > 1 and places[-1] - places[0] > 1), *places)
 
 
 def _sessions(results: SubjectResults) -> tuple[SessionFacts, ...]:
@@ -377,19 +384,22 @@ def _in_words(same: Sequence[Finding]) -> str:
     """Write findings that answer the same question of the same thing as one sentence."""
     first = same[0]
     of = f" ({first.subject_of})" if first.subject_of else ""
-    head = f"{first.label.rstrip('?.')}{of}? Yes" if first.label.endswith("?") else f"Present: {first.label}{of}"
+    asks = "" if first.label.startswith("How") else " Yes:"
+    head = f"{first.label.rstrip('?.')}{of}?{asks}" if first.label.endswith("?") else f"Present: {first.label}{of}:"
     places = []
     for finding in same:
         value = value_text(finding)
         where = sessions_text(finding.sessions, finding.scope) if finding.scope != "subject" else ""
         places.append(f"{value} ({where})" if value and where else value or where)
     places = [place for place in places if place]
-    return f"{head}: {join_words(places)}." if places else f"{head}."
+    return f"{head} {join_words(places)}." if places else f"{head.rstrip(':')}."
 
 
 def value_text(finding: Finding) -> str:
     """Write the value of a finding, a change with its sign; empty if it has none."""
     if finding.value is None:
         return ""
+    if finding.code == "affected_territory_count":  # a count has no decimals; its error goes to the tables
+        return number(finding.value, 0)
     signed = finding.scope == "interval" and finding.standard_uncertainty is not None
     return quantity(finding.value, finding.standard_uncertainty, finding.unit, signed=signed)

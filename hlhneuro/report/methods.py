@@ -63,7 +63,7 @@ def _what_ran(results: SubjectResults) -> set[str]:
         ran.add("lesions:supplied" if _supplied(results) else "lesions")
     if results.change is not None and results.change.intervals:
         ran.add("change:supplied" if _supplied(results) else "change")
-    ran |= _signs(results)
+    ran |= _signs(results) | _volumes(results)
     for spectrum in results.spectra:
         if spectrum.fit is None:
             continue
@@ -81,6 +81,14 @@ def _what_ran(results: SubjectResults) -> set[str]:
 def _supplied(results: SubjectResults) -> list[str]:
     """Return the files of lesion masks that are the user's."""
     return [session.supplied for session in (results.lesions.sessions if results.lesions else ()) if session.supplied]
+
+
+def _volumes(results: SubjectResults) -> set[str]:
+    changes = [
+        change for interval in (results.volumes.intervals if results.volumes else ()) for change in interval.changes
+    ]
+    known = any(change.expected_log_change is not None for change in changes)
+    return ({"volumes"} if changes else set()) | ({"volumes:expected"} if known else set())
 
 
 def _signs(results: SubjectResults) -> set[str]:

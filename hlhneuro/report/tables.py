@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from hlhneuro.lesions.interval_findings import incomparable, lesions_compared
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between, session_of
 
-__all__ = ["COLUMNS", "FIT_COLUMNS", "QC_COLUMNS", "findings_table", "tables_of"]
+__all__ = ["COLUMNS", "FIT_COLUMNS", "QC_COLUMNS", "findings_table", "lesions_of", "tables_of"]
 
 Column = tuple[str, str]
 
@@ -59,7 +60,8 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "smallest_real_change_ml": ("ml", "A change smaller than this is within the measurement error"),
         "status": (
             "",
-            "first, new, enlarged, stable, shrunk, resolved, reappeared, merged or split, against the session before",
+            "first, new, enlarged, stable, shrunk, resolved, reappeared, merged or split, against the session before; "
+            "not comparable where the two share no contrast that shows lesions",
         ),
         "parts": ("", "Separate pieces of the lesion; what has flowed together is one lesion, so volumes come first"),
         "x_mm": ("mm", "Centroid in subject space, positive to the patient's right"),
@@ -99,6 +101,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "net_sd_ml": ("ml", "Standard uncertainty of the change"),
         "smallest_real_change_ml": ("ml", "A change smaller than this is within the measurement error"),
         "within_error": ("", "Whether the change of the load is within the measurement error"),
+        "reason": ("", "Why the two sessions cannot be compared; the numbers are then empty"),
     },
     "territories": {
         **_SESSION,
@@ -198,7 +201,7 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
         a table without rows has its columns.
     """
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
-        "lesions": lambda: _per_session(results, results.change.lesions if results.change else None),
+        "lesions": lambda: _per_session(results, lesions_of(results)),
         "signs": lambda: _per_session(results, results.signs.table() if results.signs else None),
         "intervals": lambda: _intervals(results),
         "territories": lambda: _per_session(results, results.change.territories if results.change else None),
@@ -228,12 +231,23 @@ def _per_session(results: SubjectResults, frame: pd.DataFrame | None) -> list[di
     return [_head(results, str(row["session"])) | {str(name): value for name, value in row.items()} for row in rows]
 
 
+def lesions_of(results: SubjectResults) -> pd.DataFrame:
+    """Return one row per lesion and session, without changes between sessions that cannot be compared."""
+    if results.change is None or results.lesions is None:
+        return pd.DataFrame()
+    return lesions_compared(results.change, results.lesions)
+
+
 def _intervals(results: SubjectResults) -> list[dict[str, Any]]:
     rows = []
     for interval in results.change.compared if results.change else ():
         before, after = (session_of(results, label) for label in (interval.before, interval.after))
         dates = [session.date if session else None for session in (before, after)]
+        why = incomparable(results.lesions, interval.before, interval.after) if results.lesions else ""
         measured = {name: getattr(interval, name) for name in COLUMNS["intervals"] if hasattr(interval, name)}
+        measured |= {"within_error": abs(interval.net_ml) <= interval.smallest_real_change_ml}
+        if why:
+            measured = {name: getattr(interval, name) for name in ("before", "after")}
         rows.append(
             {
                 "subject": results.subject.label,
@@ -242,7 +256,7 @@ def _intervals(results: SubjectResults) -> list[dict[str, Any]]:
                 "date_after": dates[1].isoformat() if dates[1] else None,
                 "days": days_between(dates[0], dates[1]),
                 **measured,
-                "within_error": abs(interval.net_ml) <= interval.smallest_real_change_ml,
+                "reason": why,
             }
         )
     return rows

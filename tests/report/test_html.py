@@ -91,7 +91,7 @@ def test_contents_lead_to_every_section(page):
     parsed = Page(page)
     targets = {attributes["href"][1:] for attributes in parsed.of("a")}
     sections = [attributes["id"] for attributes in parsed.of("section")]
-    assert len(sections) == len(set(sections)) == 11
+    assert len(sections) == len(set(sections)) == 12
     assert set(sections) == targets
 
 
@@ -197,7 +197,7 @@ def test_a_page_without_some_part_is_complete_and_says_what_is_missing(results, 
         left = replace(left, subject=replace(left.subject, sessions=left.subject.sessions[:1]))
     found = assess(left)
     text = page_of(left, tmp_path)
-    assert len(Page(text).of("section")) == 11
+    assert len(Page(text).of("section")) == 12
     assert "not assessable" in text
     assert any(finding.answer is Answer.NOT_ASSESSABLE for finding in found.findings)
     for finding in found.findings:

@@ -19,6 +19,7 @@ from hlhneuro.report.figures.spectra import spectrum_fit, voxel_location
 from hlhneuro.report.figures.style import png_bytes, save_svg
 from hlhneuro.report.figures.territories import territory_load
 from hlhneuro.report.figures.timeline import timeline
+from hlhneuro.report.figures.volumes import volume_course
 
 __all__ = [
     "brain_outlines",
@@ -38,5 +39,6 @@ __all__ = [
     "territory_frequency",
     "territory_load",
     "timeline",
+    "volume_course",
     "voxel_location",
 ]

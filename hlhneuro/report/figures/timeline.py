@@ -9,12 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from hlhneuro.errors import NotAssessable
+from hlhneuro.lesions.interval_findings import incomparable
 from hlhneuro.report.figures.style import CHANGE_COLOURS, COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import age_text
 from hlhneuro.study.layout import Session
 
-__all__ = ["timeline"]
+__all__ = ["Places", "label_sessions", "session_places", "timeline"]
 
 Places = dict[str, float]
 
@@ -58,7 +59,7 @@ def timeline(results: SubjectResults) -> Figure:
     spread = max(places.values()) - min(places.values()) or 1.0
     last = axes[-1]
     last.set_xlim(min(places.values()) - 0.1 * spread, max(places.values()) + 0.1 * spread)
-    _label_sessions(last, results.subject.sessions, places)
+    label_sessions(last, results.subject.sessions, places)
     last.set_xlabel(unit, fontsize=9, color=INK)
     figure.align_ylabels()
     return figure
@@ -77,7 +78,7 @@ def session_places(sessions: Sequence[Session]) -> tuple[Places, str]:
     return {s.label: float(i) for i, s in enumerate(sessions)}, "order of the sessions (dates are not known)"
 
 
-def _label_sessions(ax: Axes, sessions: Sequence[Session], places: Places) -> None:
+def label_sessions(ax: Axes, sessions: Sequence[Session], places: Places) -> None:
     """Write label, date, age and treatment under each session; labels that would touch go to a lower level."""
     low, high = ax.get_xlim()
     texts = {session.label: _session_lines(session) for session in sessions}
@@ -123,18 +124,15 @@ def _load_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
             ax.annotate(" reduced confidence", here, xytext=(4, 5), textcoords="offset points", fontsize=7, color=MUTED)
     missing = [label for label in places if label not in {session.label for session in known}]
     for label in missing:
-        ax.text(
-            places[label],
-            0.03,
-            "not\nassessable",
-            transform=ax.get_xaxis_transform(),
-            ha="center",
-            fontsize=7,
-            color=MUTED,
-        )
+        _not_assessable(ax, places[label])
     ax.set_ylim(bottom=0)
     ax.margins(y=0.15)
     ax.set_ylabel("lesion load (ml)", fontsize=9, color=INK)
+
+
+def _not_assessable(ax: Axes, place: float) -> None:
+    where = ax.get_xaxis_transform()
+    ax.text(place, 0.03, "not\nassessable", transform=where, ha="center", fontsize=7, color=MUTED)
 
 
 def _change_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
@@ -143,6 +141,9 @@ def _change_panel(ax: Axes, results: SubjectResults, places: Places) -> None:
         if interval.before not in places or interval.after not in places:
             continue
         start, end = places[interval.before], places[interval.after]
+        if results.lesions and incomparable(results.lesions, interval.before, interval.after):
+            _not_assessable(ax, (start + end) / 2)
+            continue
         width = min(max(0.6 * (end - start), 0.015 * spread), 0.12 * spread)
         for sign, kinds in ((1, ("enlarged", "new")), (-1, ("shrunk", "resolved"))):
             base = 0.0
