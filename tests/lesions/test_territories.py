@@ -58,7 +58,7 @@ def test_left_and_right_have_the_same_size_on_a_symmetric_template(labels):
         (("caudate",), 3.5, 5.5),  # 3.7
         (("putamen",), 5.0, 7.5),  # 6.1
         (("pallidum",), 1.4, 2.5),  # 2.0
-        (("midbrain",), 3.0, 5.5),  # half of 6 ml in adults (Iglesias 2015), and a quarter more
+        (("midbrain",), 3.0, 5.5),  # expert-set: half of about 6 ml in adults, and a quarter more
         (("pons",), 7.5, 12.0),  # half of 15 ml, and a quarter more
         (("medulla",), 2.5, 5.0),  # half of 5 ml, and a quarter more
         (("cerebellar white matter and dentate", "cerebellar cortex and vermis"), 80.0, 105.0),  # half of 130 to 150 ml
