@@ -199,7 +199,9 @@ def _loads(results: SubjectResults) -> list[Row]:
                 "contrasts": found.supplied or ", ".join(found.contrasts),
                 "confidence": found.confidence,
                 # What it rests on has a column of its own.
-                "reason": found.reason if found.confidence != "full" or found.supplied else "",
+                "reason": found.reason.replace(f"{session.label} ", "")
+                if found.confidence != "full" or found.supplied
+                else "",
             }
         else:
             why = results.lesions.not_assessable.get(session.label) if results.lesions else None
@@ -218,7 +220,8 @@ def _intervals(results: SubjectResults) -> list[Row]:
         within = abs(interval.net_ml) <= interval.smallest_real_change_ml
         row: Row = {name: f"{getattr(interval, f'{name}_ml'):.1f}" for name in change_kinds()}
         row |= {
-            "name": f"ses-{interval.before} to ses-{interval.after}" + (", whole course" if interval is whole else ""),
+            "name": f"ses-{interval.before} to ses-{interval.after}",
+            "whole": interval is whole,
             "days": "n/a" if days is None else f"{days}",
             "net": quantity(interval.net_ml, interval.net_sd_ml, "ml", signed=True),
             "limit": quantity(interval.smallest_real_change_ml, None, "ml"),

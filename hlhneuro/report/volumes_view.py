@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from hlhneuro.lesions.volumes import STRUCTURES, StructureChange, VolumeInterval
@@ -21,7 +22,7 @@ def volumes_view(results: SubjectResults, gallery: Gallery) -> Row:
     intervals = volumes.intervals if volumes else ()
     if volumes is None or not volumes.measured:
         reasons = list(dict.fromkeys(interval.reason for interval in intervals if interval.reason))
-        return {"figure": None, "rows": [], "reasons": reasons or ["it needs a 3-D T1w at two sessions"]}
+        return {"figure": None, "rows": [], "remarks": [], "reasons": reasons or ["it needs a 3-D T1w at two sessions"]}
     rows = [row for interval in intervals for row in _rows(interval, volumes.coverage_factor)]
     figure = gallery.vector(
         lambda: figures.volume_course(results),
@@ -30,21 +31,27 @@ def volumes_view(results: SubjectResults, gallery: Gallery) -> Row:
         + "; ".join(f"{row['structure']}, {row['name']}: {row['measured']}" for row in rows)
         + ".",
     )
-    return {"figure": figure, "rows": rows, "reasons": []}
+    return {"figure": figure, "rows": rows, "remarks": _remarks(intervals), "reasons": []}
+
+
+def _remarks(intervals: Sequence[VolumeInterval]) -> list[Row]:
+    """Say what is in doubt, or why there is no measurement: each once, with its intervals."""
+    told: dict[str, list[str]] = {}
+    for interval in intervals:
+        for text in filter(None, (interval.reason, interval.doubt)):
+            told.setdefault(text, []).append(f"ses-{interval.before} to ses-{interval.after}")
+    return [{"text": text, "intervals": names} for text, names in told.items()]
 
 
 def _rows(interval: VolumeInterval, coverage: float) -> list[Row]:
-    name = f"ses-{interval.before} to ses-{interval.after}" + (", whole course" if interval.whole else "")
-    steroids = "steroids may have moved it" if interval.steroids else ""
-    remark = "; ".join(filter(None, (steroids, interval.doubt)))
+    name = f"ses-{interval.before} to ses-{interval.after}"
     rows = []
     for structure in STRUCTURES:
         change = interval.change(structure)
-        row: Row = {"name": name, "structure": structure, "remark": remark}
+        row: Row = {"name": name, "whole": interval.whole, "structure": structure, "steroids": bool(interval.steroids)}
         if change is None:
-            why = interval.reason or "too small to be measured"
-            row |= dict.fromkeys(("measured", "ml", "expected", "excess"), "–") | {"verdict": "not assessable"}
-            rows.append(row | {"remark": why})
+            row |= dict.fromkeys(("measured", "ml", "expected", "excess"), "–")
+            rows.append(row | {"verdict": "not assessable" if interval.reason else "too small"})
         else:
             rows.append(row | _numbers(change, coverage))
     return rows

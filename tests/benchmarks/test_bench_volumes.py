@@ -90,7 +90,8 @@ def field_of(scene: Scene, case: str) -> np.ndarray:
     if case == "surface":
         return np.stack(np.gradient(outside, *edges)) * np.exp(-((outside / 12) ** 2))
     beyond = _depth(scene.ventricle, scene.grid, 1.0)
-    pull = -np.stack(np.gradient(beyond, *edges)) * np.exp(-((np.maximum(beyond, 0) / 12) ** 2)) * (beyond > -6)
+    held = np.clip(-outside / 6, 0, 1)  # the skull stays, so what the ventricles gain the brain loses
+    pull = -np.stack(np.gradient(beyond, *edges)) * np.exp(-((np.maximum(beyond, 0) / 12) ** 2)) * (beyond > -6) * held
     return np.stack([ndi.gaussian_filter(part, 1.0) for part in pull])
 
 

@@ -78,14 +78,16 @@ def test_nothing_measured_is_told_with_its_reason(results):
 
 
 def test_every_interval_and_structure_has_a_row(results):
-    rows = volumes_view(replace(results, volumes=COURSE), Gallery(80))["rows"]
+    view = volumes_view(replace(results, volumes=COURSE), Gallery(80))
+    rows = view["rows"]
     assert [(row["structure"], row["verdict"]) for row in rows[:2]] == [
         ("brain", "decrease"),
         ("ventricles", "not assessable"),
     ]
-    assert "steroids" in rows[0]["remark"]
+    assert rows[0]["steroids"]
+    assert view["remarks"] == [{"text": "the scanner is not known", "intervals": ["ses-02 to ses-03"]}]
     assert rows[1]["expected"] == "not known"
-    assert "whole course" in rows[-1]["name"]
+    assert [row["whole"] for row in rows] == [False] * 4 + [True] * 2
 
 
 def test_methods_name_the_boundary_shift_integral_where_it_was_used(results):
