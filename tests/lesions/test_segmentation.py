@@ -1,3 +1,5 @@
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -6,11 +8,11 @@ from hlhneuro.settings import LesionSettings
 from tests.lesions.synthetic import SPHERES, dice, series, session, template, truth
 
 ALL = tuple(SPHERES.values())
-AGE = {"01": 6.0}
 
 
-def segment(*contrasts, spheres=ALL, age=AGE):
-    return segment_lesions(series(session("01", spheres, 1, contrasts)), LesionSettings(), age)
+@cache
+def segment(*contrasts, spheres=ALL, ages=(("01", 6.0),)):
+    return segment_lesions(series(session("01", spheres, 1, contrasts)), LesionSettings(), dict(ages))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +60,11 @@ def test_t1_alone_is_not_assessable_and_says_what_would_help():
     assert "FLAIR" in result.not_assessable["01"]
 
 
-@pytest.mark.parametrize(("age", "word"), [({"01": 1.0}, "24 months"), ({"01": None}, "age unknown"), ({}, "unknown")])
-def test_age_lowers_confidence(age, word):
-    found = segment("FLAIR", "T1w", "T2w", age=age).sessions[0]
+@pytest.mark.parametrize(
+    ("ages", "word"), [((("01", 1.0),), "24 months"), ((("01", None),), "age unknown"), ((), "unknown")]
+)
+def test_age_lowers_confidence(ages, word):
+    found = segment("FLAIR", "T1w", ages=ages).sessions[0]
     assert found.confidence == "reduced"
     assert word in found.reason
 
