@@ -32,16 +32,16 @@ def test_every_public_verb_can_be_imported() -> None:
         _ = hlhneuro.diagnose  # type: ignore[attr-defined]
 
 
-def test_check_says_what_is_missing_and_what_follows(lean_study: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", str(lean_study)]) == 0
+def test_check_says_what_is_missing_and_what_follows(sample_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(sample_data)]) == 0
     said = " ".join(capsys.readouterr().out.split())
     for word in ("FLAIR", "present", "missing"):
         assert word in said
 
 
-def test_fit_writes_what_it_promises(lean_study: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fit_writes_what_it_promises(sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "fit"
-    arguments = ["fit", spectrum(lean_study), "--water", spectrum(lean_study, "acq-short_mrsref"), "--out", str(out)]
+    arguments = ["fit", spectrum(sample_data), "--water", spectrum(sample_data, "acq-short_mrsref"), "--out", str(out)]
     assert main([*arguments, "--tissue", "0.5,0.4,0.1"]) == 0
     table = pd.read_csv(out / "concentrations.tsv", sep="\t")
     assert list(table.columns) == [

@@ -135,9 +135,9 @@ def test_lesions_of_each_session_rest_on_what_it_has(outcome: RunOutcome) -> Non
 
 
 @pytest.mark.parametrize("dates", [("2024-03-01", "2024-03-01"), ("2024-04-01", "2024-03-01")])
-def test_equal_or_swapped_dates_are_said(lean_study: Path, tmp_path: Path, dates: tuple[str, str]) -> None:
+def test_equal_or_swapped_dates_are_said(sample_data: Path, tmp_path: Path, dates: tuple[str, str]) -> None:
     study = tmp_path / "study"
-    shutil.copytree(lean_study, study, ignore=shutil.ignore_patterns("truth", "sub-02"))
+    shutil.copytree(sample_data, study, ignore=shutil.ignore_patterns("truth", "sub-02", "ses-03"))
     table = study / "sub-01" / "sub-01_sessions.tsv"
     table.write_text(f"session_id\tacq_time\tage\nses-01\t{dates[0]}\t4\nses-02\t{dates[1]}\t4.1\n", "utf-8")
     (study / "participants.tsv").write_text("participant_id\tsex\nsub-01\tM\n", "utf-8")
