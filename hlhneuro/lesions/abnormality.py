@@ -20,6 +20,7 @@ from hlhneuro.settings import LesionSettings
 __all__ = ["Abnormality", "abnormality", "upper_tail"]
 
 Reals = NDArray[np.floating]
+TAIL = 0.99  # farther out there are too few voxels of a bin to tell
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def abnormality(
     values = smoothed(full, inside, settings.context_mm / grid.mean_edge_mm)[inside]
     priors = [normal.priors[TISSUES.index(tissue)][inside] for tissue in ("wm", "csf")]
     images = [full, np.zeros(grid.shape, np.float32), np.ones(grid.shape, np.float32)]
-    centre, scale = _null_by_place(values, priors, settings)
+    centre, scale = _null_by_place(values, priors, normal.learnt_on[session.label][inside], settings)
     for image, part in zip(images, ((values - centre) / scale, centre, scale), strict=True):
         image[inside] = part
     return Abnormality(*images)
@@ -93,7 +94,9 @@ def _score(
     return upper_tail(values, [prior[inside] for prior in normal.priors], contrast, session, normal, witness)
 
 
-def _null_by_place(values: Reals, priors: Sequence[Reals], settings: LesionSettings) -> tuple[Reals, Reals]:
+def _null_by_place(
+    values: Reals, priors: Sequence[Reals], learnt_on: NDArray[np.bool_], settings: LesionSettings
+) -> tuple[Reals, Reals]:
     """Return what is normal where the same tissue is expected: white matter is far quieter than cortex.
 
     Centre and scale are measured in bins of the priors, without what is suspect already, and interpolated between the
@@ -106,12 +109,12 @@ def _null_by_place(values: Reals, priors: Sequence[Reals], settings: LesionSetti
     bins, size = settings.prior_bins, settings.prior_bins ** len(priors)
     position = np.stack(list(priors)) * np.float32(bins)
     code = np.ravel_multi_index(tuple(np.minimum(position.astype(np.intp), bins - 1)), (bins,) * len(priors))
-    middle, spread = empirical_null(values)
-    calm = np.flatnonzero(values < middle + settings.suspect_sd * spread)
+    middle, spread = empirical_null(values[learnt_on])
+    calm = np.flatnonzero(learnt_on & (values < middle + settings.suspect_sd * spread))
     members = calm[np.argsort(code[calm], kind="stable")]
     groups = np.split(members, np.cumsum(np.bincount(code[calm], minlength=size))[:-1])
     fewest = min(settings.prior_bin_voxels, max(len(group) for group in groups))
-    nulls = np.array([empirical_null(values[g]) if len(g) >= fewest else (np.nan, np.nan) for g in groups])
+    nulls = np.array([_null_of(values[g]) if len(g) >= fewest else (np.nan, np.nan) for g in groups])
     nulls = nulls.reshape(*(bins,) * len(priors), 2)
     nearest = ndimage.distance_transform_edt(np.isnan(nulls[..., 0]), return_distances=False, return_indices=True)
     centre, scale = (
@@ -119,3 +122,10 @@ def _null_by_place(values: Reals, priors: Sequence[Reals], settings: LesionSetti
         for part in (nulls[..., 0], nulls[..., 1])
     )
     return centre, scale
+
+
+def _null_of(values: Reals) -> tuple[float, float]:
+    """Return centre and scale; where the template leaves open which tissue it is the upper tail is the wider one."""
+    middle, spread = empirical_null(values)
+    tail = (float(np.quantile(values, TAIL)) - middle) / float(norm.ppf(TAIL))
+    return middle, max(spread, tail)

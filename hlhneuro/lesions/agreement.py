@@ -12,19 +12,21 @@ from scipy import ndimage
 from hlhneuro.imaging.alignment import BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
 from hlhneuro.lesions.differences import Difference
+from hlhneuro.lesions.extent import Border, share_of_core
 from hlhneuro.lesions.tissues import order_free_sum
 from hlhneuro.settings import LesionSettings
 
 __all__ = ["Changes", "accepted", "follow_changes"]
 
 Changes = Mapping[tuple[int, int], NDArray[np.int8]]  # (later, earlier) in the list of sessions: 1 came, -1 went
-CUBE = np.ones((3, 3, 3))
+CUBE = np.ones((3, 3, 3), bool)
 
 
 def accepted(
     difference: Difference,
     evidence: tuple[FloatImage, FloatImage],
     allowed: tuple[BoolImage, BoolImage],
+    blur: tuple[float, ...],
     reach: tuple[int, ...],
     grid: Grid,
     settings: LesionSettings,
@@ -41,11 +43,13 @@ def accepted(
         How unlike normal tissue the first and the second session are.
     allowed : pair of bool array
         Where a lesion of the first and of the second session may lie; the brighter one's counts.
+    blur : tuple of float
+        How far along each axis the more blurred of the two images is (SD), in voxels.
     reach : tuple of int
         How far along each axis a border may be blurred, in voxels.
     """
-    came = _extent(difference, 1, evidence, allowed, reach, grid, settings)
-    went = _extent(difference, -1, evidence[::-1], allowed[::-1], reach, grid, settings)
+    came = _extent(difference, 1, evidence, allowed, blur, reach, grid, settings)
+    went = _extent(difference, -1, evidence[::-1], allowed[::-1], blur, reach, grid, settings)
     return came.astype(np.int8) - went.astype(np.int8)
 
 
@@ -54,6 +58,7 @@ def _extent(
     sign: int,
     evidence: tuple[FloatImage, FloatImage],
     allowed: tuple[BoolImage, BoolImage],
+    blur: tuple[float, ...],
     reach: tuple[int, ...],
     grid: Grid,
     settings: LesionSettings,
@@ -65,17 +70,18 @@ def _extent(
     if not core.any():
         return core
     amount = np.maximum(np.float32(sign) * difference.amount, np.float32(0))
-    box = tuple(2 * r + 1 for r in reach)
-    bright = np.where(core, amount, np.float32(0))
-    weight = bright ** np.float32(settings.core_power)  # near the plateau, and not led by noise as a maximum is
-    total = ndimage.uniform_filter(weight, size=box)
-    level = np.where(total > 1e-9, ndimage.uniform_filter(weight * bright, size=box) / np.maximum(total, 1e-9), 0)
-    half = lesion & (level > 0) & (amount >= settings.boundary_share * level)
-    outskirts = ndimage.maximum_filter(~core, size=box)
-    labels, count = ndimage.label(half | (core & ~outskirts), structure=CUBE)
-    with_core = np.bincount(labels[core], minlength=count + 1) > 0
-    with_core[0] = False
-    return _large(with_core[labels], grid, settings)
+    half = lesion & (share_of_core(amount, core, blur, reach, settings) >= settings.boundary_share)
+    inner = Border(core, np.zeros_like(amount), reach).mask(settings.boundary_share)
+    return _large(_touching(half | inner, core), grid, settings)
+
+
+def _touching(mask: BoolImage, seed: BoolImage) -> BoolImage:
+    """Leave the pieces that hold some of the seed."""
+    labels, count = ndimage.label(mask, structure=CUBE)
+    held = np.bincount(labels[seed], minlength=count + 1) > 0
+    held[0] = False
+    kept: BoolImage = held[labels]
+    return kept
 
 
 def _large(mask: BoolImage, grid: Grid, settings: LesionSettings) -> BoolImage:
@@ -121,6 +127,11 @@ def follow_changes(
     or fluid without FLAIR) it is taken to be as the others are, since nothing says that it is not.
     """
     count = len(masks)
+    changes = {
+        (i, j): _with_own_borders(sign > 0, masks[i], masks[j]).astype(np.int8)
+        - _with_own_borders(sign < 0, masks[j], masks[i])
+        for (i, j), sign in changes.items()
+    }
     empty = np.zeros(masks[0].shape, bool)
     above, below = [empty.copy() for _ in masks], [empty.copy() for _ in masks]
     for (i, j), sign in changes.items():
@@ -141,6 +152,22 @@ def follow_changes(
         followed.append(np.where(anywhere, inside[i] & (bright[i] | between), common))
     seen = np.logical_or.reduce(followed)
     return [np.where(here, mask, seen) for mask, here in zip(followed, inside, strict=True)]
+
+
+def _with_own_borders(changed: BoolImage, brighter: BoolImage, darker: BoolImage) -> BoolImage:
+    """Return where a lesion came, between two sessions of which one is brighter there.
+
+    What grew lies between the two borders of the lesion, each found in its own image, because an old lesion may also
+    have become brighter as a whole. A lesion that is new, or that the brighter session alone hardly shows, ends where
+    its own difference does.
+    """
+    grown = _touching(changed | (brighter & ~darker), changed)
+    labels, count = ndimage.label(grown, structure=CUBE)
+    size, shown = (np.bincount(labels[image], minlength=count + 1) for image in (grown, grown & brighter))
+    old = np.bincount(labels[ndimage.binary_dilation(darker, CUBE)], minlength=count + 1) > 0
+    bordered = old & (2 * shown >= size)
+    bordered[0] = False
+    return grown & (brighter | ~bordered[labels])
 
 
 def _mean_where(images: Sequence[FloatImage], where: Sequence[BoolImage]) -> FloatImage:

@@ -33,9 +33,11 @@ def confidence(
     contrasts: tuple[str, ...],
     age_years: float | None,
     settings: LesionSettings,
+    doubt: str = "",
 ) -> tuple[str, str]:
     """Return ``full`` or ``reduced``, and what it rests on or what reduces it."""
     doubts = [] if series.template_valid else [series.template_reason]
+    doubts += [doubt] if doubt else []
     if contrasts[0] != "FLAIR":
         doubts.append(
             "no FLAIR: beside fluid, and in most of the cortex, a lesion cannot be told from it and is not looked for"

@@ -15,8 +15,9 @@ from hlhneuro.lesions.evidence import smoothed
 from hlhneuro.lesions.tissues import TissueModel
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["Border", "blur_voxels", "lesion_share", "reach_voxels"]
+__all__ = ["Border", "blur_voxels", "lesion_share", "reach_voxels", "share_of_core", "widened"]
 
+CUBE = np.ones((3, 3, 3), bool)
 CORE_POWER = 4  # weighs a voxel by how certainly it lies inside: half inside counts a sixteenth
 
 
@@ -43,6 +44,22 @@ class Border:
         outskirts = ndimage.maximum_filter(~self.found, size=_box(self.reach))
         kept: BoolImage = self.found & ~(outskirts & (self.share < level))
         return kept
+
+
+def widened(found: BoolImage, may_be: BoolImage, reach: tuple[int, ...]) -> BoolImage:
+    """Return what was found, and what touches it within reach where more than half of the voxel is lesion.
+
+    The threshold of detection is higher than half of a faint lesion, so its rim is not found by itself.
+
+    Parameters
+    ----------
+    may_be : bool array
+        Where a rim may lie: not like normal tissue, half or more of it lesion.
+    """
+    wide = found
+    for _ in range(max(reach)):
+        wide = wide | (ndimage.binary_dilation(wide, CUBE) & may_be)
+    return wide
 
 
 def reach_voxels(
@@ -85,10 +102,27 @@ def lesion_share(
     normal /= np.maximum(weight, np.float32(1e-6))
     inside = lesion | ndimage.binary_dilation(lesion, iterations=3)
     excess = smoothed(session.volumes[contrast].data - normal, inside, settings.context_mm / grid.mean_edge_mm / 2)
+    return share_of_core(excess, lesion, blur_voxels(session, contrast, grid, settings), reach, settings)
+
+
+def share_of_core(
+    excess: FloatImage, lesion: BoolImage, blur: tuple[float, ...], reach: tuple[int, ...], settings: LesionSettings
+) -> FloatImage:
+    """Return how much of each voxel is lesion, from how far it exceeds what is normal there.
+
+    Parameters
+    ----------
+    excess : float32 array
+    lesion : bool array
+        Where the core is looked for.
+    blur : tuple of float
+        SD of the Gaussian that the image is blurred by, in voxels.
+    reach : tuple of int
+        How far a core is looked for along each axis, in voxels.
+    """
     bright = np.where(lesion, np.maximum(excess, np.float32(0)), np.float32(0))
     # To start with: the mean that weighs each voxel by its own brightness, not led by noise as a maximum is.
     share = _share(excess, _ratio(bright**2, bright, reach))
-    blur = blur_voxels(session, contrast, grid, settings)
     for _ in range(settings.border_steps):
         mask = lesion & (share > settings.boundary_share)
         recovered = ndimage.gaussian_filter(mask.astype(np.float32), blur)

@@ -13,7 +13,7 @@ from hlhneuro.imaging.volumes import FloatImage, Grid
 from hlhneuro.lesions.agreement import Changes, accepted
 from hlhneuro.lesions.differences import compare_pair
 from hlhneuro.lesions.evidence import Null, grow, local_fdr
-from hlhneuro.lesions.extent import Border, lesion_share, reach_voxels
+from hlhneuro.lesions.extent import Border, blur_voxels, lesion_share, reach_voxels, widened
 from hlhneuro.lesions.normal_tissue import NormalTissue
 from hlhneuro.lesions.tissues import order_free_sum
 from hlhneuro.settings import LesionSettings
@@ -53,9 +53,11 @@ def compare(
             difference = compare_pair(*pair, inside[i] & inside[j], kind, series.grid, settings)
             leading = shared[:1] * 2
             reach = reach_voxels(pair, leading, series.grid, settings)
+            both = [blur_voxels(s, c, series.grid, settings) for s, c in zip(pair, leading, strict=True)]
+            blur = tuple(float(x) for x in np.max(both, axis=0))
             well = _well_covered(pair, reach)
             places = (allowed[j] & well, allowed[i] & well)
-            changes[i, j] = accepted(difference, (evidence[j], evidence[i]), places, reach, series.grid, settings)
+            changes[i, j] = accepted(difference, (evidence[j], evidence[i]), places, blur, reach, series.grid, settings)
     return changes
 
 
@@ -131,18 +133,29 @@ def borders_of(
     witnesses: list[str],
     normal: NormalTissue,
     found: list[BoolImage],
+    rims: list[BoolImage],
     same: Mapping[tuple[int, int], BoolImage],
     grid: Grid,
     settings: LesionSettings,
 ) -> list[Border]:
-    """Say for each session how much of each voxel is lesion, pooled where sessions do not differ."""
+    """Say for each session how much of each voxel is lesion, pooled where sessions do not differ.
+
+    Parameters
+    ----------
+    found, rims : list of bool array
+        Where a lesion was found in each session, and where the rim of one may lie.
+    """
     reach = reach_voxels(sessions, witnesses, grid, settings)
     anywhere = np.logical_or.reduce(found)
     shares = [
         lesion_share(session, witness, normal.model, normal.priors, anywhere, reach, settings)
         for session, witness in zip(sessions, witnesses, strict=True)
     ]
-    return [Border(mask, pooled(i, shares, same), reach) for i, mask in enumerate(found)]
+    joint = [pooled(i, shares, same) for i in range(len(sessions))]
+    return [
+        Border(widened(mask, rim & (share >= settings.boundary_share), reach), share, reach)
+        for mask, rim, share in zip(found, rims, joint, strict=True)
+    ]
 
 
 def large_enough(grid: Grid, masks: list[BoolImage], settings: LesionSettings) -> list[BoolImage]:

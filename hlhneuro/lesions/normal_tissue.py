@@ -35,11 +35,17 @@ class NormalTissue:
         What the template expects of `TISSUES` in every voxel; they sum to one.
     maps : list of float32 array
         Probability of `TISSUES` in every brain voxel, template and images together.
+    learnt_on : mapping of session label to bool array
+        Where it was learnt what is normal: the brain, or the healthier side of it.
+    one_sided : mapping of session label to str
+        Sessions whose white matter is so bright on one side that only the other tells what is normal, and why.
     """
 
     model: TissueModel
     priors: list[FloatImage]
     maps: list[FloatImage]
+    learnt_on: Mapping[str, BoolImage]
+    one_sided: Mapping[str, str]
 
 
 def normal_tissue(
@@ -62,8 +68,49 @@ def normal_tissue(
     blur = settings.prior_blur_mm / series.grid.mean_edge_mm
     priors = blurred_priors(series.template_maps, blur, settings.prior_floor)
     inside = {s.label: covered_brain(series, s, contrasts[s.label]) for s in sessions}
-    model = fit_tissues([_sample(s, contrasts[s.label], inside[s.label], priors, settings) for s in sessions], settings)
-    return NormalTissue(model, priors, _pooled_tissue(series, sessions, contrasts, inside, model, priors))
+    judged = {
+        s.label: _healthier_side(series, s, contrasts[s.label], inside[s.label], priors, settings) for s in sessions
+    }
+    samples = [_sample(s, contrasts[s.label], judged[s.label][0], priors, settings) for s in sessions]
+    model = fit_tissues(samples, settings)
+    maps = _pooled_tissue(series, sessions, contrasts, inside, model, priors)
+    learnt_on = {label: where for label, (where, _) in judged.items()}
+    return NormalTissue(model, priors, maps, learnt_on, {label: why for label, (_, why) in judged.items() if why})
+
+
+def _healthier_side(
+    series: AlignedSeries,
+    session: AlignedSession,
+    contrasts: tuple[str, ...],
+    inside: BoolImage,
+    priors: list[FloatImage],
+    settings: LesionSettings,
+) -> tuple[BoolImage, str]:
+    """Return where tissue is normal enough to learn from: not the side whose white matter is far brighter.
+
+    A lesion that fills a hemisphere is no outlier to a mixture of the whole brain; it is to the other hemisphere's.
+    """
+    white = inside & (priors[TISSUES.index("wm")] > 0.5)
+    at = np.argwhere(white)
+    if not len(at):
+        return inside, ""
+    x_mm = series.to_template.map(at @ series.grid.affine[:3, :3].T + series.grid.affine[:3, 3])[:, 0]
+    values = session.volumes[contrasts[0]].data[white]
+    left, right = (values[side] for side in (x_mm < 0, x_mm > 0))
+    if min(len(left), len(right)) < settings.prior_bin_voxels:
+        return inside, ""
+    gap = float(np.median(left) - np.median(right))
+    if abs(gap) < settings.side_gap:
+        return inside, ""
+    index = np.argwhere(inside)
+    every_x_mm = series.to_template.map(index @ series.grid.affine[:3, :3].T + series.grid.affine[:3, 3])[:, 0]
+    half = inside.copy()
+    half[inside] = every_x_mm * np.sign(gap) > 0  # left is where x is negative
+    ill, well = ("left", "right") if gap > 0 else ("right", "left")
+    return half, (
+        f"white matter of the {ill} side is brighter by {abs(gap):.2f} of its usual value on {contrasts[0]}: "
+        f"what is normal was learnt on the {well} side alone"
+    )
 
 
 def covered_brain(series: AlignedSeries, session: AlignedSession, contrasts: tuple[str, ...]) -> BoolImage:

@@ -79,17 +79,20 @@ def segment_lesions(
     joint = [pooled(i, evidence, same) for i in range(len(sessions))]
     null, found, probabilities = judge(series.grid, joint, changes, allowed, settings)
     witnesses = [contrasts[s.label][0] for s in sessions]
-    borders = borders_of(sessions, witnesses, normal, found, same, series.grid, settings)
+    rims = [where & (z > settings.rim_sd) for where, z in zip(allowed, joint, strict=True)]
+    borders = borders_of(sessions, witnesses, normal, found, rims, same, series.grid, settings)
     masks = [border.mask(settings.boundary_share) for border in borders]
     masks = large_enough(series.grid, follow_changes(masks, changes, evidence, inside, series.grid, settings), settings)
     results = []
     for i, (session, mask, probability) in enumerate(zip(sessions, masks, probabilities, strict=True)):
-        trust, reason = confidence(series, session, contrasts[session.label], ages_years.get(session.label), settings)
+        label, age = session.label, ages_years.get(session.label)
+        doubt = normal.one_sided.get(label, "")
+        trust, reason = confidence(series, session, contrasts[label], age, settings, doubt)
         errors = mask_errors(mask, session, witnesses[i], series.grid, settings)
         results.append(
             SessionLesions(
                 label=session.label,
-                probability=probability,
+                probability=np.where(mask, np.maximum(probability, np.float32(0.5)), probability),
                 mask=mask,
                 volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
                 volume_sd_ml=errors.load_sd_ml,

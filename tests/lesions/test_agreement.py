@@ -23,7 +23,8 @@ EVERYWHERE = np.ones(SHAPE, bool)
 
 def judged(amount, darker, brighter):
     difference = Difference(amount, ((30 * amount, NULL),))
-    return accepted(difference, (darker, brighter), (EVERYWHERE, EVERYWHERE), (3, 3, 3), GRID, LesionSettings())
+    places, blur = (EVERYWHERE, EVERYWHERE), (1.5 / np.sqrt(12),) * 3
+    return accepted(difference, (darker, brighter), places, blur, (3, 3, 3), GRID, LesionSettings())
 
 
 @pytest.mark.parametrize("height", [0.2, 0.5])
@@ -60,6 +61,21 @@ def test_three_sessions_follow_the_changes_between_them():
     assert first.ravel().tolist() == [False, False, True]
     assert middle.ravel().tolist() == [False, True, True]
     assert last.ravel().tolist() == [True, True, True]
+
+
+def test_what_grew_lies_between_the_two_borders_and_what_is_new_ends_with_the_difference():
+    small, large, wide = R < 3, R < 6, R < 7
+    evidence = [np.asarray(5 * mask, np.float32) for mask in (small, large)]
+    seen = [EVERYWHERE] * 2
+    came = {(1, 0): (wide & ~small).astype(np.int8)}
+    before, after = follow_changes([small, large], came, evidence, seen, GRID, LesionSettings())
+    assert np.array_equal(before, small)
+    assert np.array_equal(after, large)
+    nothing = np.zeros(SHAPE, bool)
+    new = {(1, 0): wide.astype(np.int8)}
+    before, after = follow_changes([nothing, small], new, evidence, seen, GRID, LesionSettings())
+    assert not before.any()
+    assert np.array_equal(after, wide)
 
 
 def test_what_a_session_cannot_show_is_as_at_the_others():
