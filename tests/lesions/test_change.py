@@ -81,7 +81,7 @@ def test_swapping_two_sessions_swaps_the_codes_and_nothing_else(two):
 
 def test_fresh_noise_makes_no_change():
     spheres = (STABLE, GROWING, GONE)
-    _, change = run(session("01", spheres, 11), session("02", spheres, 12))
+    _, change = run(session("01", spheres, 11, ("FLAIR", "T2w")), session("02", spheres, 12, ("FLAIR", "T2w")))
     for interval in change.intervals:
         assert interval.new_ml == interval.resolved_ml == 0
         assert abs(interval.net_ml) <= interval.smallest_real_change_ml

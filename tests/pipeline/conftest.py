@@ -1,11 +1,16 @@
-"""A small phantom study and its results, made once per test process."""
+"""A small phantom study and its results, made once for all test processes."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+import pickle
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from hlhneuro.phantom import write_study
 from hlhneuro.pipeline import RunOutcome, run
@@ -26,17 +31,37 @@ def coarse() -> Settings:
 
 
 @pytest.fixture(scope="session")
-def lean_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two invented patients with two sessions each, at 2 mm."""
-    study = write_study(tmp_path_factory.mktemp("lean") / "study", subjects=2, sessions=2, seed=3, fast=True)
-    only_the_main_contrasts(study)
-    return study
+def lean(tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> tuple[Path, RunOutcome]:
+    """Two invented patients with two sessions each, at 2 mm, and all that was made of them; no test may change either.
+
+    The first test process that comes makes it, the others read it.
+    """
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+    kept = shared / "lean.pickle"
+    with FileLock(str(kept) + ".lock"):
+        if not kept.exists():
+            study = write_study(shared / "lean" / "study", subjects=2, sessions=2, seed=3, fast=True)
+            only_the_main_contrasts(study)
+            outcome = run(study, shared / "lean" / "results", settings=coarse, jobs=2)
+            kept.write_bytes(pickle.dumps((study, outcome)))
+    found: tuple[Path, RunOutcome] = pickle.loads(kept.read_bytes())
+    return found
 
 
 @pytest.fixture(scope="session")
-def lean_outcome(lean_study: Path, tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> RunOutcome:
-    """All of the lean study, two subjects at a time."""
-    return run(lean_study, tmp_path_factory.mktemp("out") / "results", settings=coarse, jobs=2)
+def lean_study(lean: tuple[Path, RunOutcome]) -> Path:
+    """The study alone."""
+    return lean[0]
+
+
+@pytest.fixture(scope="session")
+def lean_outcome(lean: tuple[Path, RunOutcome], tmp_path_factory: pytest.TempPathFactory) -> RunOutcome:
+    """All of the lean study, two subjects at a time; a copy that this test process may run again."""
+    outcome = lean[1]
+    out = tmp_path_factory.mktemp("out") / "results"
+    shutil.copytree(outcome.out, out)
+    return replace(outcome, out=out)
 
 
 def only_the_main_contrasts(study: Path) -> None:

@@ -45,12 +45,6 @@ def states(outcome: RunOutcome) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def lean_outcome(lean_study: Path, tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> RunOutcome:
-    """The first patient alone: nothing here asks for the second."""
-    return run(lean_study, tmp_path_factory.mktemp("out") / "results", settings=coarse, participants=["01"])
-
-
-@pytest.fixture(scope="module")
 def own(
     lean_outcome: RunOutcome, lean_study: Path, tmp_path_factory: pytest.TempPathFactory, coarse: Settings
 ) -> tuple[RunOutcome, Path]:
