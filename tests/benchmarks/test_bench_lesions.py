@@ -23,7 +23,7 @@ from tests.lesions.matching import calibration, coverage, false_positives, lesio
 pytestmark = pytest.mark.benchmark
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SLICES_MM = (1.0, 4.0)
-HEADS, PAIRS = range(9), range(3)  # seeds
+HEADS, PAIRS = range(4), range(2)  # seeds
 # Factors of the volume at two sessions: unchanged, grown, shrunk, slightly grown, new, gone.
 COURSES = ((1.0, 1.0), (1.0, 1.5), (1.5, 1.0), (1.0, 1.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.15))
 
