@@ -244,15 +244,19 @@ class LesionSettings:
     boundary_share: float = tuned(0.5, "geometry: half of the voxel is lesion at its border")
     border_sd_mm: float = tuned(0.05, "known lesions (bench): by how much all borders lie too far in or out", "mm")
     border_noise_kept: float = tuned(
-        0.9, "known lesions (bench): error of a lesion's border that is alike at all sessions, in noise over slope"
+        0.9,
+        "known lesions (bench; .85 until 93 % were held): error of a border alike at all sessions, in noise over slope",
     )
     border_noise_fresh: float = tuned(
         0.3, "known lesions (bench): error of a lesion's border that is new at each session, in noise over slope"
     )
     border_faint_ratio: float = tuned(
-        0.3, "known lesions (bench): noise over contrast from which detection leaves out the edge; doubles the error"
+        0.3,
+        "expert-set, by eye on known lesions of +.125: noise over contrast at which the edge left out doubles it",
     )
-    border_faint_most: float = tuned(4.0, "expert-set: of the error of a faint edge over that of noise alone")
+    border_faint_most: float = tuned(
+        4.0, "expert-set, by eye on the same: most that a faint edge adds to the error of noise"
+    )
     supplied_share: float = tuned(
         0.5, "a voxel that is more likely lesion than not; the default of LST-AI (Wiltgen 2024) for its probabilities"
     )

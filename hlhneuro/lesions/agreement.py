@@ -103,11 +103,7 @@ def _core(difference: Difference, sign: int, brighter: FloatImage, lesion: BoolI
     seed = np.float32(max(null.seed for _, null in difference.scores) * math.sqrt(2 + math.sqrt(2)))
     for score, null in difference.scores:
         size = np.float32(sign) * score
-        labels, count = ndimage.label((size > null.threshold) & lesion, structure=CUBE)
-        seeded = np.zeros(count + 1, bool)
-        seeded[labels[size + brighter > seed]] = True
-        seeded[0] = False
-        core |= seeded[labels]
+        core |= _touching((size > null.threshold) & lesion, size + brighter > seed)
     return core
 
 

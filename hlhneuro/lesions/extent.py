@@ -18,7 +18,8 @@ from hlhneuro.settings import LesionSettings
 __all__ = ["Border", "blur_voxels", "lesion_share", "reach_voxels", "share_of_core", "widened"]
 
 CUBE = np.ones((3, 3, 3), bool)
-CORE_POWER = 4  # weighs a voxel by how certainly it lies inside: half inside counts a sixteenth
+# Weighs a voxel by how certainly it lies inside: half inside counts a sixteenth (expert-set)
+CORE_POWER = 4
 
 
 @dataclass(frozen=True)

@@ -128,7 +128,9 @@ def volume_errors(
         return VolumeErrors(sampling_ml, np.zeros(count + 1), np.zeros(count + 1))
     noise_over_contrast = session.noise_sd[witness] / _contrasts(identities, count, session, witness, grid, settings)
     width_mm = max(settings.soft_edge_mm, float(_native_edges_mm(session, grid).max()))
-    left_out = 1 + (noise_over_contrast / settings.border_faint_ratio) ** 4  # steep: beyond it the edge is not found
+    left_out = (
+        1 + (noise_over_contrast / settings.border_faint_ratio) ** 4
+    )  # expert-set: steep, as the edge is not found beyond
     depth_mm = noise_over_contrast * width_mm * np.minimum(left_out, settings.border_faint_most)
     radius_mm = np.sqrt(areas_mm2 / (4 * math.pi))
     kept_ml = areas_mm2 * settings.border_noise_kept * depth_mm / 1000.0

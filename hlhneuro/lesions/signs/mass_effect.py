@@ -21,7 +21,8 @@ from hlhneuro.settings import SignSettings
 __all__ = ["mass_effect_signs", "midline_shift_mm"]
 
 SIGN = "mass_effect"
-# The third ventricle and its foramina in MNI152 millimetres (y, z), and how far to either side they are looked for.
+# The third ventricle and its foramina in MNI152 millimetres (y, z), how far to either side they are looked for, and
+# the slabs in which each is centred: expert-set, read off the MNI152 template.
 Y_MM, Z_MM, REACH_MM = (-28.0, 6.0), (-10.0, 8.0), 15.0
 SLAB_MM = 3.0
 
