@@ -1,0 +1,27 @@
+"""Settings of what the report shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlhneuro.settings._declare import tuned
+
+__all__ = ["ReportSettings"]
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What the report shows (`hlhneuro.report`)."""
+
+    panel_slices: int = tuned(3, "expert-set: axial slices per session that a page shows at a readable size")
+    slice_spacing_mm: float = tuned(12.0, "expert-set: two slices closer than this show the same lesion", "mm")
+    sessions_per_figure: int = tuned(5, "expert-set: more columns are too narrow on A4")
+    quality_positions: tuple[float, ...] = tuned((0.25, 0.5, 0.75), "expert-set: parts of the brain's extent")
+    checkerboard_mm: float = tuned(20.0, "expert-set: wider than a gyrus, so that each square shows an edge", "mm")
+    edge_sigma_mm: float = tuned(1.5, "expert-set: edges of tissue and not of noise (Marr & Hildreth 1980)", "mm")
+    edge_part: float = tuned(0.3, "expert-set: the steepest part of the brain's voxels counts as edge")
+    image_dpi: int = tuned(120, "expert-set: sharp on screen, pages stay small", "dpi")
+    spectra_as_svg: int = tuned(6, "measured: each vector figure takes about 0.3 MB; more are drawn as PNG")
+    max_page_mb: float = tuned(10.0, "expert-set: mail servers and browsers still take it; images shrink above", "MB")
+    lesions_listed: int = tuned(30, "expert-set: rows that can still be read; the table file holds all lesions")
+    summary_findings: int = tuned(6, "expert-set: findings named in the summary before it refers to the table")

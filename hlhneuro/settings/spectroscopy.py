@@ -1,0 +1,99 @@
+"""Settings of spectra and of the patterns in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hlhneuro.settings._declare import tuned
+
+__all__ = ["PatternSettings", "SpectraSettings"]
+
+
+@dataclass(frozen=True)
+class SpectraSettings:
+    """Preprocessing, fit and quality of spectra (`hlhneuro.spectroscopy`)."""
+
+    basis_metabolites: tuple[str, ...] = tuned(
+        (
+            *("Ala", "Asc", "Asp", "Cr", "PCr", "GABA", "Glc", "Gln", "Glu", "GPC", "PCho", "PE", "GSH", "Gly", "mI"),
+            *("sIns", "Lac", "NAA", "NAAG", "Tau"),
+        ),
+        "the twenty metabolites a short-echo brain spectrum at 3 T holds: Wilson 2019, Magn Reson Med 82:527",
+    )
+    press_first_echo_s: float = tuned(
+        0.012, "expert-set: near the shortest TE1 of clinical PRESS; used if unknown", "s"
+    )
+    steam_mixing_time_s: float = tuned(0.010, "expert-set: common TM of clinical STEAM; used if unknown", "s")
+    longest_echo_time_s: float = tuned(2.0, "expert-set: longer times are milliseconds taken for seconds", "s")
+    basis_field_tolerance: float = tuned(0.01, "expert-set: shifts keep their ppm, couplings are off by 1 % at most")
+    basis_echo_time_tolerance_s: float = tuned(0.001, "expert-set: coupled signals turn by J*TE, below 1 %", "s")
+    fit_low_ppm: float = tuned(0.2, "Provencher 1993, Magn Reson Med 30:672: PPMEND of LCModel", "ppm")
+    fit_high_ppm: float = tuned(4.2, "expert-set: below residual water, above the upper creatine line", "ppm")
+    longest_start_shift_ppm: float = tuned(0.2, "expert-set: field drift and water reference errors", "ppm")
+    shift_sd_ppm: float = tuned(
+        0.002,
+        "expert-set: half of LCModel's 0.004; chosen after seeing datasets 1-7 of the 2016 fitting challenge",
+        "ppm",
+    )
+    lorentz_sd_hz: float = tuned(
+        0.3, "expert-set; chosen after seeing datasets 1-7 of the 2016 fitting challenge, before it was 0.6", "Hz"
+    )
+    broad_shift_sd_ppm: float = tuned(0.02, "expert-set: lipid and simulated macromolecule shifts", "ppm")
+    measured_mm_shift_sd_ppm: float = tuned(0.03, "expert-set: a measured background keeps its own reference", "ppm")
+    broad_width_sd_ppm: float = tuned(0.03, "expert-set: a fifth of the width of lipid lines", "ppm")
+    phase1_sd_deg_per_ppm: float = tuned(
+        1.0, "expert-set: sampling starts at the echo but for one dwell time", "deg/ppm"
+    )
+    baseline_splines_per_ppm: float = tuned(8.0, "expert-set: twice the greatest flexibility that is offered", "1/ppm")
+    baseline_flexibility_per_ppm: tuple[float, ...] = tuned(
+        (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0),
+        "range of ABfit (Wilson 2021, Magn Reson Med 85:13); 0.25 added after seeing the 2016 fitting challenge",
+        "1/ppm",
+    )
+    baseline_aic_factor: float = tuned(5.0, "ABfit: Wilson 2021, Magn Reson Med 85:13")
+    macromolecules_until_echo_time_s: float = tuned(0.1, "expert-set: T2 of macromolecules at 3 T is 13 to 40 ms", "s")
+    detection_sd: float = tuned(3.0, "expert-set: three standard deviations above zero, relative bound 33 %")
+    most_iterations: int = tuned(30, "expert-set: measured need is 5 to 15")
+    coil_points: int = tuned(256, "expert-set: the start of the FID, where signal is strong")
+    registration_window_s: float = tuned(0.2, "Near 2015, Magn Reson Med 73:44: leading part of the FID", "s")
+    outlier_sd: float = tuned(5.0, "expert-set: robust standard deviations beyond which a transient is left out")
+    water_band_ppm: float = tuned(0.8, "expert-set: band about water in which it is modelled", "ppm")
+    water_half_width_ppm: float = tuned(0.35, "expert-set: what counts as water, 4.3 to 5.0 ppm", "ppm")
+    water_search_ppm: float = tuned(0.55, "expert-set: residual water lies within 4.1 to 5.2 ppm", "ppm")
+    water_free_ppm: float = tuned(3.5, "expert-set: below it no tail of residual water is as tall as NAA", "ppm")
+    water_worth_removing: float = tuned(1.0, "expert-set: height over the tallest metabolite; Cr at 3.9 ppm is lower")
+    water_components: int = tuned(12, "expert-set: damped sinusoids in the band, of which water takes up to ten")
+    water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
+    water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
+    conjugate_energy_ratio: float = tuned(4.0, "expert-set: mirrored over expected metabolite energy")
+    concentration_unit: str = tuned("mmol/kg", "Gasparovic 2006, Magn Reson Med 55:1219 (molal); or mM (molar)")
+    relaxation_field_tolerance: float = tuned(0.07, "expert-set: 2.89 T counts as 3 T")
+    lesion_fraction_note: float = tuned(0.1, "expert-set: lesion part of the voxel above which a note is given")
+    good_snr: float = tuned(10.0, "expert-set: peak over two noise standard deviations")
+    worst_snr: float = tuned(3.0, "expert-set: below it no metabolite but the largest can be told from noise")
+    good_linewidth_ppm: float = tuned(0.07, "Kreis 2004, NMR Biomed 17:361, from memory: lower rejection limit", "ppm")
+    worst_linewidth_ppm: float = tuned(0.1, "Kreis 2004, NMR Biomed 17:361, from memory: upper rejection limit", "ppm")
+    good_residual: float = tuned(0.15, "expert-set: unexplained part of the signal, root mean square")
+    worst_residual: float = tuned(0.5, "expert-set: half of the signal is something else")
+
+
+@dataclass(frozen=True)
+class PatternSettings:
+    """Rules that name a spectral pattern (`hlhneuro.spectroscopy.patterns`)."""
+
+    lactate_ratio: float = tuned(0.22, "Lunsing 2017, Eur Radiol: Lac/Cr above 0.22 is abnormal; not validated in HLH")
+    lipid_ratio: float = tuned(0.5, "expert-set, not validated in HLH: lipid at 1.3 ppm over tCr that matters")
+    lipid_echo_s: float = tuned(0.1, "expert-set: lipids have a T2 of some 60 ms", "s")
+    reduced_ratio: float = tuned(0.8, "expert-set, not validated in HLH: part of the reference")
+    raised_ratio: float = tuned(1.2, "expert-set, not validated in HLH: part of the reference")
+    all_low_ratio: float = tuned(
+        0.6, "expert-set, not validated in HLH: NAA, Cr and Cho each; direction after Kamada 1997, Bizzi 2001"
+    )
+    mirror_suffixes: tuple[str, ...] = tuned(
+        ("mirror", "contra"), "expert-set: ends of the voi label of a mirror voxel"
+    )
+    mirror_lesion_fraction: float = tuned(0.05, "expert-set: a mirror voxel has to be free of lesion")
+    echo_time_match_s: float = tuned(0.002, "expert-set: spectra to be compared have the same echo time", "s")
+    inverted_echo_low_s: float = tuned(0.13, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
+    inverted_echo_high_s: float = tuned(0.16, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
+    cancellation_field_t: float = tuned(2.5, "Lange 2006, AJNR 27:895: shown at 3 T", "T")
