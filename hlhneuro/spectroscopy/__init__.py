@@ -1,13 +1,7 @@
 """From raw FIDs to a named pattern."""
 
-from hlhneuro.spectroscopy.basis import (
-    Basis,
-    add_broad_signals,
-    check_basis_fits,
-    read_basis,
-    simulate_basis,
-    write_basis,
-)
+from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
+from hlhneuro.spectroscopy.basis_files import read_basis, write_basis
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
 from hlhneuro.spectroscopy.patterns import assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
