@@ -8,15 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-import scipy.fft
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
-from hlhneuro.spectroscopy._linear import make_baseline, solve_amplitudes
-from hlhneuro.spectroscopy._start import Start, find_start, noise_sd
+from hlhneuro.spectroscopy._core import Fitted, fit_core, spread
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.preprocessing import preprocess
@@ -101,7 +99,7 @@ def fit_spectrum(
         prepared = preprocess(spectrum, water, settings)
         started = time.perf_counter()
         suited, notes = _suited_basis(prepared.spectrum, basis, settings)
-        fitted = _fit(prepared.spectrum, suited, settings)
+        fitted = fit_core(prepared.spectrum, suited, settings)
         seconds = time.perf_counter() - started
         if isinstance(tissue, tuple):
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
@@ -151,138 +149,10 @@ def _suited_basis(
     return suited, (("basis", {"source": basis.source, "functions": suited.names, "notes": remarks}),)
 
 
-@dataclass(frozen=True)
-class _Fitted:
-    model: nl.Model
-    solution: nl.Solution
-    covariance: NDArray[np.float64]
-    noise_sd: float
-    stiffness: float
-    flexibility: float
-    start: Start
-    iterations: int
-
-
-def _fit(spectrum: Spectrum, basis: Basis, settings: SpectraSettings) -> _Fitted:
-    """Find start values, choose the baseline's stiffness, fit everything, bound the errors."""
-    whole = np.fft.fftshift(np.fft.fft(spectrum.fid))
-    noise = noise_sd(whole, spectrum.ppm)
-    reach = (spectrum.ppm > settings.fit_low_ppm) & (spectrum.ppm < settings.fit_high_ppm)
-    start = find_start(spectrum.fid, basis, reach, settings.longest_start_shift_ppm)
-    model = _build_model(spectrum, basis, whole, start, settings)
-    prior = _make_prior(spectrum, basis, start, settings)
-    span = settings.fit_high_ppm - settings.fit_low_ppm
-
-    parameters = prior.mean.copy()
-    parameters[[nl.PHASE0, nl.SHIFT, nl.LORENTZ]] = start.phase_rad, start.shift_hz, start.width_hz / 2
-    parameters[nl.GAUSS2] = (start.width_hz / 2) ** 2
-    stiffness = model.baseline.stiffness_for(1.0 * span + 2)
-    common = (nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2)
-    rough, first = nl.optimise(parameters, model, stiffness, prior, noise, moving=common, iterations=10, tolerance=1e-3)
-    stiffness, flexibility = _choose_stiffness(rough, model, span, settings)
-    # Priors are weighed against what the model cannot explain, not against thermal noise alone.
-    spread = max(noise, _spread(rough.residual))
-    point, second = nl.optimise(
-        rough.parameters, model, stiffness, prior, spread, iterations=settings.most_iterations, tolerance=1e-4
-    )
-    stiffness, flexibility = _choose_stiffness(point, model, span, settings)
-    spread = max(noise, _spread(point.residual))
-    point, third = nl.optimise(
-        point.parameters, model, stiffness, prior, spread, iterations=settings.most_iterations, tolerance=1e-5
-    )
-    spread = max(noise, _spread(point.residual))
-    bound = nl.covariance(point, model, stiffness, prior, spread)
-    return _Fitted(model, point, bound, noise, stiffness, flexibility, start, first + second + third)
-
-
-def _spread(residual: NDArray[np.complex128]) -> float:
-    """Return the standard deviation per channel."""
-    return float(np.sqrt(np.mean(np.abs(residual) ** 2) / 2))
-
-
-def _build_model(
-    spectrum: Spectrum,
-    basis: Basis,
-    whole: NDArray[np.complex128],
-    start: Start,
-    settings: SpectraSettings,
-) -> nl.Model:
-    """Keep a band of twice the fitted range: the model's FIDs then have few points, and the fit is fast."""
-    ppm = spectrum.ppm - start.shift_hz / spectrum.spectrometer_frequency_mhz
-    index = np.flatnonzero(_reach(spectrum, start, settings))
-    first, last = int(index[0]), int(index[-1]) + 1
-    size = min(spectrum.points, scipy.fft.next_fast_len(2 * (last - first)))
-    band_start = min(max(0, (first + last - size) // 2), spectrum.points - size)
-    band = slice(band_start, band_start + size)
-    duration = spectrum.points * spectrum.dwell_time_s
-    # Damped to a thousandth at their end, FIDs do not wrap around when the band is cut; the fit takes it off again.
-    damped_hz = float(np.log(1000.0) / (np.pi * duration))
-    damping = np.exp(-np.pi * damped_hz * spectrum.time_s)
-    spectra = np.fft.fftshift(np.fft.fft(basis.fids * damping, axis=-1), axes=-1)[:, band]
-    fids = np.fft.ifft(np.fft.ifftshift(spectra, axes=-1), axis=-1)
-    # Cutting the band smears the sharp onset of a FID to slightly negative times, which sit at the end of the axis.
-    place = np.arange(size)
-    place = np.where(place >= size - size // 16, place - size, place)
-    inside = slice(first - band_start, last - band_start)
-    splines = round(settings.baseline_splines_per_ppm * (settings.fit_high_ppm - settings.fit_low_ppm))
-    return nl.Model(
-        time_s=np.asarray(place * (duration / size), dtype=np.float64),
-        fids=np.asarray(fids),
-        data=np.asarray(whole[first:last]),
-        inside=inside,
-        offset_ppm=ppm[first:last] - (settings.fit_low_ppm + settings.fit_high_ppm) / 2,
-        gaussian=np.array([kind != "metabolite" for kind in basis.kinds]),
-        baseline=make_baseline(size, inside.start, inside.stop, splines),
-        damped_hz=damped_hz,
-    )
-
-
-def _make_prior(spectrum: Spectrum, basis: Basis, start: Start, settings: SpectraSettings) -> nl.Prior:
-    hz = spectrum.spectrometer_frequency_mhz
-    count = len(basis.names)
-    size = nl.COMMON + 2 * count
-    mean, sd = np.zeros(size), np.full(size, np.inf)
-    lower, upper = np.full(size, -np.inf), np.full(size, np.inf)
-    sd[nl.PHASE1] = np.deg2rad(settings.phase1_sd_deg_per_ppm)
-    lower[nl.LORENTZ], upper[nl.LORENTZ] = 0.0, 0.3 * hz
-    lower[nl.GAUSS2], upper[nl.GAUSS2] = 0.0, (0.3 * hz) ** 2
-    lower[nl.SHIFT], upper[nl.SHIFT] = start.shift_hz - 0.1 * hz, start.shift_hz + 0.1 * hz
-    broad = 2 * 0.14 * settings.broad_width_sd_ppm * hz**2  # d(w**2) = 2 w dw at the width of lipid lines
-    for i, (name, kind) in enumerate(zip(basis.names, basis.kinds, strict=True)):
-        shift, width = nl.COMMON + i, nl.COMMON + count + i
-        if kind == "metabolite":
-            sd[shift], sd[width] = settings.shift_sd_ppm * hz, settings.lorentz_sd_hz
-            lower[width], upper[width] = -3 * sd[width], 3 * sd[width]
-        else:
-            measured = kind == "macromolecule" and not name.startswith("MM")
-            sd[shift] = hz * (settings.measured_mm_shift_sd_ppm if measured else settings.broad_shift_sd_ppm)
-            sd[width] = broad
-            lower[width], upper[width] = -0.5 * (0.089 * hz) ** 2, 4 * broad
-        lower[shift], upper[shift] = -3 * sd[shift], 3 * sd[shift]
-    return nl.Prior(mean, sd, lower, upper)
-
-
-def _choose_stiffness(
-    point: nl.Solution, model: nl.Model, span_ppm: float, settings: SpectraSettings
-) -> tuple[float, float]:
-    """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers."""
-    best = (np.inf, 0.0, 0.0)
-    samples = 2 * model.data.size
-    for flexibility in settings.baseline_flexibility_per_ppm:
-        dimensions = flexibility * span_ppm + 2
-        stiffness = model.baseline.stiffness_for(dimensions)
-        linear = solve_amplitudes(point.data, point.functions, model.baseline, stiffness, point.linear.free)
-        residual = point.data - point.functions @ linear.amplitudes - model.baseline.vectors @ linear.baseline
-        criterion = np.log(np.vdot(residual, residual).real) + 2 * settings.baseline_aic_factor * dimensions / samples
-        if criterion < best[0]:
-            best = (float(criterion), stiffness, flexibility)
-    return best[1], best[2]
-
-
 def _report(
     spectrum: Spectrum,
     basis: Basis,
-    fitted: _Fitted,
+    fitted: Fitted,
     scale: WaterScale,
     record: tuple[tuple[str, Mapping[str, object]], ...],
     seconds: float,
@@ -294,8 +164,7 @@ def _report(
         basis.names, basis.kinds, amplitudes, fitted.covariance * scale.factor**2, scale.unit, settings
     )
     hz = spectrum.spectrometer_frequency_mhz
-    shift_ppm = float(point.parameters[nl.SHIFT] / hz)
-    start = int(np.flatnonzero(_reach(spectrum, fitted.start, settings))[0])
+    shift_ppm = fitted.shift_hz / hz
     baseline = model.baseline.vectors @ point.linear.baseline
     components = point.functions * point.linear.amplitudes
     notes = (
@@ -305,7 +174,7 @@ def _report(
         ("quantification", {"unit": scale.unit, "notes": scale.notes}),
     )
     return SpectrumFit(
-        ppm=spectrum.ppm[start : start + model.data.size] - shift_ppm,
+        ppm=model.offset_ppm + (settings.fit_low_ppm + settings.fit_high_ppm) / 2 - point.parameters[nl.SHIFT] / hz,
         data=point.data,
         fit=point.data - point.residual,
         baseline=baseline,
@@ -317,7 +186,7 @@ def _report(
 
 
 def _quality(
-    fitted: _Fitted,
+    fitted: Fitted,
     basis: Basis,
     components: NDArray[np.complex128],
     baseline: NDArray[np.complex128],
@@ -330,10 +199,10 @@ def _quality(
     point, model = fitted.solution, fitted.model
     narrow = ~model.gaussian
     peak = float(np.max(components[:, narrow].real.sum(axis=1), initial=0.0))
-    spread = _spread(point.residual)
-    residual_ratio = spread / fitted.noise_sd
-    signal = _spread(point.data - baseline)
-    unexplained = float(np.sqrt(max(spread**2 - fitted.noise_sd**2, 0.0)) / max(signal, 1e-300))
+    left = spread(point.residual)
+    residual_ratio = left / fitted.noise_sd
+    signal = spread(point.data - baseline)
+    unexplained = float(np.sqrt(max(left**2 - fitted.noise_sd**2, 0.0)) / max(signal, 1e-300))
     linewidth = _linewidth_hz(fitted, basis)
     snr = peak / (2 * fitted.noise_sd)
     seen = table[table.metabolite.isin([n for n, k in zip(basis.names, basis.kinds, strict=True) if k == "metabolite"])]
@@ -352,7 +221,7 @@ def _quality(
     }
 
 
-def _linewidth_hz(fitted: _Fitted, basis: Basis) -> float:
+def _linewidth_hz(fitted: Fitted, basis: Basis) -> float:
     """Return the width of the strongest fitted singlet (of all common ones if none was found)."""
     model, point = fitted.model, fitted.solution
     singlets = [i for i, name in enumerate(basis.names) if name in ("NAA", "Cr", "PCr", "GPC", "PCho")]
@@ -370,9 +239,3 @@ def _linewidth_hz(fitted: _Fitted, basis: Basis) -> float:
     turned = np.real(spectrum * np.exp(-1j * np.angle(spectrum[top])))
     step = abs(float(model.time_s[1] - model.time_s[0]))
     return full_width(turned, 1.0 / (padded.size * step))
-
-
-def _reach(spectrum: Spectrum, start: Start, settings: SpectraSettings) -> NDArray[np.bool_]:
-    """Return which points are fitted: the range keeps its place on the metabolites, not on the scanner's frequency."""
-    ppm = spectrum.ppm - start.shift_hz / spectrum.spectrometer_frequency_mhz
-    return np.asarray((ppm > settings.fit_low_ppm) & (ppm < settings.fit_high_ppm))

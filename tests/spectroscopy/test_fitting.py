@@ -12,10 +12,9 @@ from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum
+from hlhneuro.spectroscopy._core import make_problem, solve
 from hlhneuro.spectroscopy._linear import make_baseline, non_negative
-from hlhneuro.spectroscopy._start import find_start, noise_sd
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
-from hlhneuro.spectroscopy.fitting import _build_model, _make_prior
 
 from . import made
 
@@ -119,16 +118,13 @@ def test_what_is_needed_for_a_basis_is_asked_for(change, field):
 
 def small_model():
     spectrum = made.spectrum(CONTENT, noise=0.3)
-    basis = add_broad_signals(made.basis())
-    whole = np.fft.fftshift(np.fft.fft(spectrum.fid))
-    reach = (spectrum.ppm > 0.2) & (spectrum.ppm < 4.2)
-    start = find_start(spectrum.fid, basis, reach, 0.2)
-    model = _build_model(spectrum, basis, whole, start, SETTINGS)
-    return spectrum, model, _make_prior(spectrum, basis, start, SETTINGS), noise_sd(whole, spectrum.ppm)
+    problem = make_problem(add_broad_signals(made.basis()), SETTINGS)
+    fitted = solve(problem, spectrum.fid)
+    return fitted.model, problem.prior
 
 
 def test_the_jacobian_is_the_derivative():
-    _, model, prior, _ = small_model()
+    model, prior = small_model()
     rng = np.random.default_rng(3)
     at = np.where(
         np.isfinite(prior.sd), prior.mean + 0.5 * np.minimum(prior.sd, 1.0) * rng.standard_normal(prior.sd.size), 0.0

@@ -1,0 +1,232 @@
+"""From a prepared spectrum and a basis that suits it to a fitted solution.
+
+What spectra of one acquisition share (`Problem`) is made once and kept; `solve` then needs the FID alone, and starts
+from the solution of a like spectrum (a neighbour in a grid) where one is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy import _model as nl
+from hlhneuro.spectroscopy._linear import make_baseline, solve_amplitudes
+from hlhneuro.spectroscopy._start import Start, find_start, noise_sd
+from hlhneuro.spectroscopy.basis import Basis
+from hlhneuro.spectroscopy.spectra import Spectrum
+
+__all__ = ["Fitted", "Problem", "fit_core", "make_problem", "solve", "spread"]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What all spectra of one acquisition share.
+
+    Parameters
+    ----------
+    basis : Basis
+        With lipid and macromolecule functions, on the time axis of the spectra.
+    time_s, ppm : array, shape (points,)
+        Of the acquired FID and of its ``fftshift(fft)``.
+    fitted : slice
+        The fitted range of that spectrum.
+    model : Model
+        Basis functions cut to the band that is used; holds no data.
+    prior : Prior
+    settings : SpectraSettings
+    """
+
+    basis: Basis
+    time_s: NDArray[np.float64]
+    ppm: NDArray[np.float64]
+    fitted: slice
+    model: nl.Model
+    prior: nl.Prior
+    settings: SpectraSettings
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One solved spectrum.
+
+    Parameters
+    ----------
+    model : Model
+        With the data of this spectrum, moved back by ``start.shift_hz``.
+    solution : Solution
+    covariance : array, shape (functions, functions)
+        Of the amplitudes.
+    noise_sd : float
+        Per channel of the spectrum, where no proton resonates.
+    stiffness, flexibility : float
+        Penalty of the baseline; effective dimensions per ppm that it leaves.
+    start : Start
+    iterations : int
+    """
+
+    model: nl.Model
+    solution: nl.Solution
+    covariance: NDArray[np.float64]
+    noise_sd: float
+    stiffness: float
+    flexibility: float
+    start: Start
+    iterations: int
+
+    @property
+    def shift_hz(self) -> float:
+        """Offset of the data towards higher ppm."""
+        return self.start.shift_hz + float(self.solution.parameters[nl.SHIFT])
+
+
+def fit_core(spectrum: Spectrum, basis: Basis, settings: SpectraSettings, start: Fitted | None = None) -> Fitted:
+    """Fit one averaged spectrum (FID of shape (points,)) with a basis on its time axis, see `solve`."""
+    return solve(make_problem(basis, settings), spectrum.fid, start)
+
+
+def make_problem(basis: Basis, settings: SpectraSettings) -> Problem:
+    """Prepare what the spectra of one acquisition share.
+
+    The band that is kept is twice the fitted range: the model's FIDs then have few points, and the fit is fast.
+
+    Parameters
+    ----------
+    basis : Basis
+        With lipid and macromolecule functions, on the time axis of the spectra.
+    """
+    ppm = np.asarray(np.fft.fftshift(basis.ppm), dtype=np.float64)
+    time = np.arange(basis.points) * basis.dwell_time_s
+    index = np.flatnonzero((ppm > settings.fit_low_ppm) & (ppm < settings.fit_high_ppm))
+    first, last = int(index[0]), int(index[-1]) + 1
+    size = min(basis.points, scipy.fft.next_fast_len(2 * (last - first)))
+    band_start = min(max(0, (first + last - size) // 2), basis.points - size)
+    duration = basis.points * basis.dwell_time_s
+    # Damped to a thousandth at their end, FIDs do not wrap around when the band is cut; the fit takes it off again.
+    damped_hz = float(np.log(1000.0) / (np.pi * duration))
+    damping = np.exp(-np.pi * damped_hz * time)
+    spectra = np.fft.fftshift(np.fft.fft(basis.fids * damping, axis=-1), axes=-1)[:, band_start : band_start + size]
+    fids = np.fft.ifft(np.fft.ifftshift(spectra, axes=-1), axis=-1)
+    # Cutting the band smears the sharp onset of a FID to slightly negative times, which sit at the end of the axis.
+    place = np.arange(size)
+    place = np.where(place >= size - size // 16, place - size, place)
+    inside = slice(first - band_start, last - band_start)
+    splines = round(settings.baseline_splines_per_ppm * (settings.fit_high_ppm - settings.fit_low_ppm))
+    model = nl.Model(
+        time_s=np.asarray(place * (duration / size), dtype=np.float64),
+        fids=np.asarray(fids),
+        data=np.zeros(last - first, dtype=np.complex128),
+        inside=inside,
+        offset_ppm=ppm[first:last] - (settings.fit_low_ppm + settings.fit_high_ppm) / 2,
+        gaussian=np.array([kind != "metabolite" for kind in basis.kinds]),
+        baseline=make_baseline(size, inside.start, inside.stop, splines),
+        damped_hz=damped_hz,
+    )
+    return Problem(
+        basis,
+        np.asarray(time, dtype=np.float64),
+        ppm,
+        slice(first, last),
+        model,
+        _make_prior(basis, settings),
+        settings,
+    )
+
+
+def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = None) -> Fitted:
+    """Find start values, choose the baseline's stiffness, fit everything, bound the errors.
+
+    Parameters
+    ----------
+    fid : complex array, shape (points,)
+        Averaged and without residual water.
+    start : Fitted, optional
+        Solution of a like spectrum of the same problem, to start from instead of a search.
+    """
+    settings, prior = problem.settings, problem.prior
+    noise = noise_sd(np.fft.fftshift(np.fft.fft(fid)), problem.ppm)
+    if start is None:
+        inside = np.zeros(fid.size, dtype=bool)
+        inside[problem.fitted] = True
+        found = find_start(fid, problem.basis, inside, settings.longest_start_shift_ppm)
+        parameters = prior.mean.copy()
+        parameters[[nl.PHASE0, nl.LORENTZ]] = found.phase_rad, found.width_hz / 2
+        parameters[nl.GAUSS2] = (found.width_hz / 2) ** 2
+    else:
+        found, parameters = start.start, start.solution.parameters.copy()
+    # Offset data are moved back, so that one model serves every spectrum.
+    moved = np.fft.fftshift(np.fft.fft(fid * np.exp(2j * np.pi * found.shift_hz * problem.time_s)))
+    model = replace(problem.model, data=np.asarray(moved[problem.fitted]))
+    span = settings.fit_high_ppm - settings.fit_low_ppm
+    if start is None:
+        stiffness = model.baseline.stiffness_for(1.0 * span + 2)
+        common = (nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2)
+        point, first = nl.optimise(
+            parameters, model, stiffness, prior, noise, moving=common, iterations=10, tolerance=1e-3
+        )
+    else:
+        point, first = nl.evaluate(parameters, model, start.stiffness, prior, noise), 0
+    stiffness, flexibility = _choose_stiffness(point, model, span, settings)
+    # Priors are weighed against what the model cannot explain, not against thermal noise alone.
+    left = max(noise, spread(point.residual))
+    point, second = nl.optimise(
+        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-4
+    )
+    stiffness, flexibility = _choose_stiffness(point, model, span, settings)
+    left = max(noise, spread(point.residual))
+    point, third = nl.optimise(
+        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-5
+    )
+    left = max(noise, spread(point.residual))
+    bound = nl.covariance(point, model, stiffness, prior, left)
+    return Fitted(model, point, bound, noise, stiffness, flexibility, found, first + second + third)
+
+
+def spread(residual: NDArray[np.complex128]) -> float:
+    """Return the standard deviation per channel."""
+    return float(np.sqrt(np.mean(np.abs(residual) ** 2) / 2))
+
+
+def _make_prior(basis: Basis, settings: SpectraSettings) -> nl.Prior:
+    hz = basis.spectrometer_frequency_mhz
+    count = len(basis.names)
+    size = nl.COMMON + 2 * count
+    mean, sd = np.zeros(size), np.full(size, np.inf)
+    lower, upper = np.full(size, -np.inf), np.full(size, np.inf)
+    sd[nl.PHASE1] = np.deg2rad(settings.phase1_sd_deg_per_ppm)
+    lower[nl.LORENTZ], upper[nl.LORENTZ] = 0.0, 0.3 * hz
+    lower[nl.GAUSS2], upper[nl.GAUSS2] = 0.0, (0.3 * hz) ** 2
+    lower[nl.SHIFT], upper[nl.SHIFT] = -0.1 * hz, 0.1 * hz
+    broad = 2 * 0.14 * settings.broad_width_sd_ppm * hz**2  # d(w**2) = 2 w dw at the width of lipid lines
+    for i, (name, kind) in enumerate(zip(basis.names, basis.kinds, strict=True)):
+        shift, width = nl.COMMON + i, nl.COMMON + count + i
+        if kind == "metabolite":
+            sd[shift], sd[width] = settings.shift_sd_ppm * hz, settings.lorentz_sd_hz
+            lower[width], upper[width] = -3 * sd[width], 3 * sd[width]
+        else:
+            measured = kind == "macromolecule" and not name.startswith("MM")
+            sd[shift] = hz * (settings.measured_mm_shift_sd_ppm if measured else settings.broad_shift_sd_ppm)
+            sd[width] = broad
+            lower[width], upper[width] = -0.5 * (0.089 * hz) ** 2, 4 * broad
+        lower[shift], upper[shift] = -3 * sd[shift], 3 * sd[shift]
+    return nl.Prior(mean, sd, lower, upper)
+
+
+def _choose_stiffness(
+    point: nl.Solution, model: nl.Model, span_ppm: float, settings: SpectraSettings
+) -> tuple[float, float]:
+    """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers."""
+    best = (np.inf, 0.0, 0.0)
+    samples = 2 * model.data.size
+    for flexibility in settings.baseline_flexibility_per_ppm:
+        dimensions = flexibility * span_ppm + 2
+        stiffness = model.baseline.stiffness_for(dimensions)
+        linear = solve_amplitudes(point.data, point.functions, model.baseline, stiffness, point.linear.free)
+        residual = point.data - point.functions @ linear.amplitudes - model.baseline.vectors @ linear.baseline
+        criterion = np.log(np.vdot(residual, residual).real) + 2 * settings.baseline_aic_factor * dimensions / samples
+        if criterion < best[0]:
+            best = (float(criterion), stiffness, flexibility)
+    return best[1], best[2]
