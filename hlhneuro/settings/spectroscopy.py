@@ -94,6 +94,10 @@ class PatternSettings:
     )
     mirror_lesion_fraction: float = tuned(0.05, "expert-set: a mirror voxel has to be free of lesion")
     echo_time_match_s: float = tuned(0.002, "expert-set: spectra to be compared have the same echo time", "s")
+    field_match: float = tuned(0.07, "expert-set: 2.89 T counts as 3 T")
+    overlap_least: float = tuned(
+        0.7, "expert-set: Dice overlap of voxels to be compared over time; a 20 mm cube that is shifted by 6 mm"
+    )
     inverted_echo_low_s: float = tuned(0.13, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
     inverted_echo_high_s: float = tuned(0.16, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
     cancellation_field_t: float = tuned(2.5, "Lange 2006, AJNR 27:895: shown at 3 T", "T")

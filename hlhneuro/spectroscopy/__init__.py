@@ -2,6 +2,7 @@
 
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.basis_files import read_basis, write_basis
+from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
 from hlhneuro.spectroscopy.patterns import assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
@@ -18,9 +19,11 @@ __all__ = [
     "TissueFractions",
     "VoxelComposition",
     "WaterScale",
+    "acquired_alike",
     "add_broad_signals",
     "assess_spectra",
     "check_basis_fits",
+    "comparable",
     "fit_spectrum",
     "load_spectrum",
     "overlap",

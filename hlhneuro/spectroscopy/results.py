@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hlhneuro.answers import Finding
@@ -44,3 +45,16 @@ class SpectrumResult:
     voxel: VoxelComposition | None
     findings: tuple[Finding, ...]
     reason: str = ""
+
+    @property
+    def field_t(self) -> float | None:
+        """Field strength in tesla, from the record of the fit; None where there is no fit."""
+        value = self.acquisition.get("field_t")
+        return float(value) if isinstance(value, int | float) else None
+
+    @property
+    def acquisition(self) -> Mapping[str, object]:
+        """What the fit recorded of the acquisition; empty where there is no fit."""
+        if self.fit is None:
+            return {}
+        return next((facts for name, facts in self.fit.record if name == "acquisition"), {})
