@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
+from hlhneuro.spectroscopy.nifti_mrs import MrsFile, check_acquisition, check_dimensions, read_nifti_mrs
 
 __all__ = ["REFERENCE_PPM", "Spectrum", "load_spectrum", "looks_conjugated"]
 
 REFERENCE_PPM = 4.65  # NIfTI-MRS: the shift of water at 37 degrees C is at zero frequency
-_MRS_EXTENSION = 44  # the NIfTI extension code of NIfTI-MRS
-_PERSONAL = (  # header fields that may name a person or a place of treatment
-    *("PatientName", "PatientID", "PatientDoB", "PatientSex", "PatientWeight", "OperatorsName", "OriginalFile"),
-    *("ReferringPhysicianName", "PerformingPhysicianName", "InstitutionAddress", "DeviceSerialNumber"),
-)
-# What the makers call their sequences; the first text that is found in the header's name decides.
-_SEQUENCES = (
-    *(("mega", "mega-press"), ("hermes", "mega-press"), ("slaser", "slaser"), ("semilaser", "slaser")),
-    *(("semi-laser", "slaser"), ("laser", "laser"), ("steam", "steam"), ("svs_st", "steam"), ("press", "press")),
-    *(("svs_se", "press"), ("probe-p", "press"), ("probe-s", "steam")),
-)
 
 
 @dataclass(frozen=True)
@@ -55,7 +43,8 @@ class Spectrum:
     Raises
     ------
     InputError
-        If the nucleus is not 1H, the FID is empty, zero or not finite, or a value is outside its physical range.
+        If the nucleus is not 1H, the FID is empty, zero or not finite, an axis has no known meaning, or a value is
+        outside its physical range.
     """
 
     fid: NDArray[np.complex128]
@@ -70,13 +59,6 @@ class Spectrum:
     header: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.nucleus.strip().upper() != "1H":
-            raise InputError(
-                "only proton spectra can be fitted",
-                field="ResonantNucleus",
-                found=self.nucleus,
-                remedy="leave this file out of the study",
-            )
         if self.fid.ndim != 1 + len(self.dimensions) or self.fid.shape[0] < 64:
             raise InputError(
                 "the FID does not have the stated axes, or is shorter than 64 points",
@@ -91,17 +73,14 @@ class Spectrum:
                 found="no signal" if np.isfinite(self.fid).all() else "not finite",
                 remedy="convert the raw data again, or leave this file out of the study",
             )
-        self._in_range("pixdim[4] (dwell time)", self.dwell_time_s, 5e-6, 5e-3, "give seconds (0.0005)")
-        self._in_range("SpectrometerFrequency", self.spectrometer_frequency_mhz, 20.0, 1000.0, "give MHz (123.2)")
-        self._in_range("EchoTime", self.echo_time_s, 0.0, 2.0, "give seconds (0.030)")
-        self._in_range("RepetitionTime", self.repetition_time_s, 0.05, 60.0, "give seconds (2.0)")
-
-    @staticmethod
-    def _in_range(name: str, value: float | None, low: float, high: float, remedy: str) -> None:
-        if value is not None and not low <= value <= high:
-            raise InputError(
-                f"outside the physical range {low:g} to {high:g}", field=name, found=f"{value:g}", remedy=remedy
-            )
+        check_dimensions(self.dimensions)
+        check_acquisition(
+            nucleus=self.nucleus,
+            dwell_time_s=self.dwell_time_s,
+            spectrometer_frequency_mhz=self.spectrometer_frequency_mhz,
+            echo_time_s=self.echo_time_s,
+            repetition_time_s=self.repetition_time_s,
+        )
 
     @property
     def points(self) -> int:
@@ -139,7 +118,7 @@ class Spectrum:
 
 
 def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) -> Spectrum:
-    """Read one NIfTI-MRS file; the BIDS sidecar fills what the header extension leaves out.
+    """Read one NIfTI-MRS file of a single voxel; the BIDS sidecar fills what the header extension leaves out.
 
     Raises
     ------
@@ -150,104 +129,33 @@ def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) ->
     ----------
     Clarke WT et al. NIfTI-MRS: a standard data format for magnetic resonance spectroscopy. Magn Reson Med 2022;88:2358.
     """
-    path = Path(path)
+    file = read_nifti_mrs(path, sidecar)
     try:
-        image: Any = nib.load(path)
-        data = np.asarray(image.dataobj)
-        extension = _extension(image)
-    except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
-        raise InputError(
-            f"the spectrum could not be read: {error}",
-            path=path,
-            remedy="give a NIfTI-MRS file, as spec2nii writes it",
-        ) from error
-    try:
-        return _build(image, data, {**(sidecar or {}), **extension})
+        return _single_voxel(file)
     except InputError as error:
         raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
 
 
-def _extension(image: Any) -> dict[str, Any]:
-    for extension in image.header.extensions:
-        if extension.get_code() == _MRS_EXTENSION:
-            content = extension.get_content()
-            text = content.decode("utf-8") if isinstance(content, bytes) else str(content)
-            header = json.loads(text.rstrip("\x00"))
-            return dict(header) if isinstance(header, dict) else {}
-    return {}
-
-
-def _build(image: Any, data: NDArray[Any], header: dict[str, Any]) -> Spectrum:
-    if data.ndim < 4 or not np.iscomplexobj(data):
-        raise InputError(
-            "a spectrum needs complex data with time as fourth axis",
-            field="dim",
-            found=f"{data.dtype}, shape {data.shape}",
-            remedy="give a NIfTI-MRS file, as spec2nii writes it",
-        )
-    if data.shape[:3] != (1, 1, 1):
+def _single_voxel(file: MrsFile) -> Spectrum:
+    if file.data.shape[:3] != (1, 1, 1):
         raise InputError(
             "the file holds more than one voxel",
             field="dim",
-            found=data.shape[:3],
+            found=file.data.shape[:3],
             remedy="extract the voxel of interest into a file of its own (mrs_tools split)",
         )
-    fid = data[0, 0, 0].astype(np.complex128)
-    names = tuple(str(header.get(f"dim_{n}", f"DIM_{n}")) for n in range(5, 4 + fid.ndim))
-    kept = tuple(axis for axis in range(1, fid.ndim) if fid.shape[axis] > 1)
-    fid = fid.reshape(fid.shape[0], *(fid.shape[axis] for axis in kept))
     return Spectrum(
-        fid=fid,
-        dimensions=tuple(names[axis - 1] for axis in kept),
-        dwell_time_s=float(image.header["pixdim"][4]) * _time_unit(image),
-        spectrometer_frequency_mhz=_needed(header, "SpectrometerFrequency"),
-        nucleus=str(_first(header.get("ResonantNucleus")) or "1H (not stated)").split()[0],
-        affine=np.asarray(image.affine, dtype=np.float64),
-        echo_time_s=_optional(header, "EchoTime"),
-        repetition_time_s=_optional(header, "RepetitionTime"),
-        sequence=_sequence(header),
-        header={key: value for key, value in header.items() if key not in _PERSONAL},
+        fid=file.data[0, 0, 0].astype(np.complex128),
+        dimensions=file.dimensions,
+        dwell_time_s=file.dwell_time_s,
+        spectrometer_frequency_mhz=file.spectrometer_frequency_mhz,
+        nucleus=file.nucleus,
+        affine=file.affine,
+        echo_time_s=file.echo_time_s,
+        repetition_time_s=file.repetition_time_s,
+        sequence=file.sequence,
+        header=file.header,
     )
-
-
-def _time_unit(image: Any) -> float:
-    return {"msec": 1e-3, "usec": 1e-6}.get(str(image.header.get_xyzt_units()[1]), 1.0)
-
-
-def _first(value: Any) -> Any:
-    return value[0] if isinstance(value, list | tuple) and value else value
-
-
-def _optional(header: Mapping[str, Any], name: str) -> float | None:
-    value = _first(header.get(name))
-    if isinstance(value, Mapping):
-        value = value.get("Value")
-    if value is None:
-        return None
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise InputError("not a number", field=name, found=value, remedy="give a number in seconds") from None
-
-
-def _needed(header: Mapping[str, Any], name: str) -> float:
-    value = _optional(header, name)
-    if value is None:
-        raise InputError(
-            "the file does not say this",
-            field=name,
-            remedy="give it in the JSON sidecar (MHz), or convert the data again",
-        )
-    return value
-
-
-def _sequence(header: Mapping[str, Any]) -> str | None:
-    for name in ("PulseSequenceType", "SequenceName", "ScanningSequence", "ProtocolName"):
-        text = str(header.get(name) or "").lower()
-        for part, sequence in _SEQUENCES:
-            if part in text:
-                return sequence
-    return None
 
 
 def looks_conjugated(spectrum: Spectrum, ratio: float) -> bool:

@@ -67,8 +67,8 @@ def test_nothing_is_assumed_where_the_file_is_silent(tmp_path, fid):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"EchoTime": 30}, ["EchoTime", "30", "give seconds"]),
-        ({"RepetitionTime": 2000}, ["RepetitionTime", "2000", "give seconds"]),
+        ({"EchoTime": 30}, ["EchoTime", "30", "looks like milliseconds"]),
+        ({"RepetitionTime": 2000}, ["RepetitionTime", "2000", "looks like milliseconds"]),
         ({"EchoTime": "soon"}, ["EchoTime", "soon"]),
         ({"SpectrometerFrequency": [123.2e6]}, ["SpectrometerFrequency", "MHz"]),
         ({"ResonantNucleus": ["31P"]}, ["ResonantNucleus", "31P"]),
