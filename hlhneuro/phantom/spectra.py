@@ -20,6 +20,7 @@ __all__ = [
     "VoxelPlan",
     "VoxelWater",
     "attenuation",
+    "content_of",
     "make_spectrum",
     "to_nifti_mrs",
 ]
@@ -211,7 +212,7 @@ def make_spectrum(plan: SpectrumPlan, field_t: float, water: VoxelWater, seed: t
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
     dwell, points = DWELL_TIME_S[field_t], POINTS[field_t]
     time = np.arange(points, dtype=np.float64) * dwell
-    content = _content(plan.profile)
+    content = content_of(plan.profile)
     tissue_part = 1.0 - water.fractions.get("csf", 0.0)
     basis = _basis(plan.echo_time_s, field_t, tuple(content))
     clean = np.zeros(points, dtype=np.complex128)
@@ -247,7 +248,8 @@ def make_spectrum(plan: SpectrumPlan, field_t: float, water: VoxelWater, seed: t
     return Spectrum(fid, reference, dwell, FREQUENCY_MHZ[field_t], content, record)
 
 
-def _content(profile: Mapping[str, float]) -> dict[str, float]:
+def content_of(profile: Mapping[str, float]) -> dict[str, float]:
+    """Return the amount of every basis function, groups of broad signals taken apart."""
     content = {name: value for name, value in profile.items() if name not in ("lipid", "macromolecule")}
     for group, parts in (("lipid", _LIPID), ("macromolecule", _MACROMOLECULE)):
         content |= {name: share * profile.get(group, 0.0) for name, share in parts.items()}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.settings import SpectraSettings
 
-__all__ = ["SUMS", "concentration_table", "full_width", "verdict"]
+__all__ = ["SUMS", "concentration_table", "full_width", "rows_of", "verdict"]
 
 _Float = NDArray[np.float64]
 
@@ -41,14 +41,19 @@ def concentration_table(
         In `unit`.
     covariance : array, shape (functions, functions)
     """
+    rows = rows_of(names, kinds)
+    creatine = next((weights for name, weights in rows if name == "tCr"), None)
+    return pd.DataFrame([_row(name, w, creatine, amplitudes, covariance, unit, settings) for name, w in rows])
+
+
+def rows_of(names: Sequence[str], kinds: Sequence[str]) -> list[tuple[str, _Float]]:
+    """Return what the table lists: each function, then the sums, with the weights of the functions in it."""
     rows: list[tuple[str, _Float]] = [(name, np.eye(len(names))[i]) for i, name in enumerate(names)]
     for total, parts in SUMS.items():
         rows.append((total, np.array([n in parts for n in names], dtype=np.float64)))
     for total, kind in _KIND_SUMS.items():
         rows.append((total, np.array([k == kind for k in kinds], dtype=np.float64)))
-    rows = [(name, weights) for name, weights in rows if weights.any()]
-    creatine = next((weights for name, weights in rows if name == "tCr"), None)
-    return pd.DataFrame([_row(name, w, creatine, amplitudes, covariance, unit, settings) for name, w in rows])
+    return [(name, weights) for name, weights in rows if weights.any()]
 
 
 def _root(variance: float) -> float:
