@@ -53,8 +53,16 @@ class SpectraSettings:
     baseline_aic_factor: float = tuned(5.0, "ABfit: Wilson 2021, Magn Reson Med 85:13")
     macromolecules_until_echo_time_s: float = tuned(0.1, "expert-set: T2 of macromolecules at 3 T is 13 to 40 ms", "s")
     detection_sd: float = tuned(3.0, "expert-set: three standard deviations above zero, relative bound 33 %")
+    detection_metabolites: tuple[str, ...] = tuned(
+        ("Lac",), "expert-set: whose presence changes the pattern, tested by their likelihood ratio"
+    )
+    detection_iterations: int = tuned(8, "expert-set: the fit without a metabolite starts near its end")
+    lipid_shape_error: float = tuned(
+        0.02, "expert-set: part of a lipid signal that its fitted shape misses; measured in test_bench_detection.py"
+    )
     most_iterations: int = tuned(30, "expert-set: measured need is 5 to 15")
     coil_points: int = tuned(256, "expert-set: the start of the FID, where signal is strong")
+    noise_beyond_ppm: float = tuned(5.0, "expert-set: no proton of tissue resonates as far from water", "ppm")
     registration_window_s: float = tuned(0.2, "Near 2015, Magn Reson Med 73:44: leading part of the FID", "s")
     outlier_sd: float = tuned(5.0, "expert-set: robust standard deviations beyond which a transient is left out")
     water_band_ppm: float = tuned(0.8, "expert-set: band about water in which it is modelled", "ppm")
@@ -75,6 +83,24 @@ class SpectraSettings:
     worst_linewidth_ppm: float = tuned(0.1, "Kreis 2004, NMR Biomed 17:361, from memory: upper rejection limit", "ppm")
     good_residual: float = tuned(0.15, "expert-set: unexplained part of the signal, root mean square")
     worst_residual: float = tuned(0.5, "expert-set: half of the signal is something else")
+    mrsi_reach_voxels: float = tuned(
+        1.0, "expert-set: start values are looked for with the nearest neighbours", "voxel"
+    )
+    mrsi_water_apart_mm: float = tuned(
+        1.0, "expert-set: corners of grid and water reference; rounding of headers", "mm"
+    )
+    mrsi_bound_part: float = tuned(
+        0.3, "expert-set: bound over the median of the grid (not of the voxel: Kreis 2016, Magn Reson Med 75:15)"
+    )
+    mrsi_bound_part_tcr: float = tuned(
+        0.1, "expert-set: bound over the median of tCr that is small for any metabolite; half of the ratio of lactate"
+    )
+    mrsi_brain_part: float = tuned(0.5, "expert-set: part of a grid voxel in the brain from which on it is fitted")
+    mrsi_lesion_part: float = tuned(0.5, "expert-set: part of a grid voxel in a lesion that makes it a lesion voxel")
+    mrsi_normal_part: float = tuned(0.05, "expert-set: normal-appearing voxels hold at most this part of lesion")
+    mrsi_maps: tuple[str, ...] = tuned(
+        ("tNAA", "tCho", "mI", "Glx", "Lac", "Lip13"), "expert-set: ratios to tCr that are laid on the anatomy"
+    )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,15 @@ from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fi
 from hlhneuro.spectroscopy.basis_files import read_basis, write_basis
 from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
+from hlhneuro.spectroscopy.mrsi import SpectrumGrid, load_mrsi
+from hlhneuro.spectroscopy.mrsi_anatomy import (
+    GridContent,
+    content_of_grid,
+    lay_on_anatomy,
+    regions_of,
+    voxels_on_anatomy,
+)
+from hlhneuro.spectroscopy.mrsi_fit import GridFit, VoxelState, fit_mrsi
 from hlhneuro.spectroscopy.patterns import assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
@@ -13,25 +22,35 @@ from hlhneuro.spectroscopy.voxel import VoxelComposition, overlap, place_voxel
 
 __all__ = [
     "Basis",
+    "GridContent",
+    "GridFit",
     "Spectrum",
     "SpectrumFit",
+    "SpectrumGrid",
     "SpectrumResult",
     "TissueFractions",
     "VoxelComposition",
+    "VoxelState",
     "WaterScale",
     "acquired_alike",
     "add_broad_signals",
     "assess_spectra",
     "check_basis_fits",
     "comparable",
+    "content_of_grid",
+    "fit_mrsi",
     "fit_spectrum",
+    "lay_on_anatomy",
+    "load_mrsi",
     "load_spectrum",
     "overlap",
     "place_voxel",
     "preprocess",
     "read_basis",
+    "regions_of",
     "simulate_basis",
     "spectrum_findings",
+    "voxels_on_anatomy",
     "water_scale",
     "write_basis",
 ]
