@@ -20,6 +20,7 @@ from hlhneuro.settings import load_settings
 if TYPE_CHECKING:
     from hlhneuro.pipeline import RunOutcome
     from hlhneuro.report import StageStatus
+    from hlhneuro.study import SpectrumFacts
 
 __all__ = ["main"]
 
@@ -126,17 +127,12 @@ def fit_command(arguments: argparse.Namespace) -> int:
     from hlhneuro.pipeline import fit_file
     from hlhneuro.spectroscopy import TissueFractions
 
-    told = {
-        "EchoTime": arguments.echo_time_s,
-        "RepetitionTime": arguments.repetition_time_s,
-        "PulseSequenceType": arguments.sequence,
-    }
     fit = fit_file(
         arguments.svs,
         arguments.out,
         water=arguments.water,
         basis=arguments.basis,
-        sidecar={name: value for name, value in told.items() if value is not None},
+        told=told_facts(arguments),
         tissue=TissueFractions(*arguments.tissue) if arguments.tissue else None,
         settings=load_settings(arguments.settings, arguments.set),
     )
@@ -147,6 +143,21 @@ def fit_command(arguments: argparse.Namespace) -> int:
         highlight=False,
     )
     return 0
+
+
+def told_facts(arguments: argparse.Namespace) -> SpectrumFacts:
+    """Return what the user says of spectra whose files do not."""
+    from hlhneuro.study import SpectrumFacts
+
+    return SpectrumFacts(
+        echo_time_s=arguments.echo_time_s,
+        repetition_time_s=arguments.repetition_time_s,
+        dwell_time_s=arguments.dwell_time_s,
+        spectrometer_frequency_mhz=arguments.spectrometer_frequency_mhz,
+        nucleus=arguments.nucleus,
+        sequence=arguments.sequence,
+        conjugate=arguments.conjugate,
+    )
 
 
 def phantom_command(arguments: argparse.Namespace) -> int:
@@ -274,8 +285,18 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--dry-run", action="store_true", help="say what would be run, write nothing")
     run.set_defaults(command=run_command)
 
-    fit = commands.add_parser("fit", parents=[common, tuning], help="fit one NIfTI-MRS spectrum")
-    fit.add_argument("svs", type=Path)
+    said = argparse.ArgumentParser(add_help=False)
+    facts = said.add_argument_group("what the file of a spectrum does not say")
+    facts.add_argument("--sequence", help="press, steam, slaser ..")
+    facts.add_argument("--echo-time-s", type=float, metavar="S", help="echo time in seconds")
+    facts.add_argument("--repetition-time-s", type=float, metavar="S", help="repetition time in seconds")
+    facts.add_argument("--dwell-time-s", type=float, metavar="S", help="seconds between two samples (text formats)")
+    facts.add_argument("--spectrometer-frequency-mhz", type=float, metavar="MHZ", help="as 123.2 (text formats)")
+    facts.add_argument("--nucleus", help="1H (text formats)")
+    facts.add_argument("--conjugate", action="store_true", help="turn the sign of frequency")
+
+    fit = commands.add_parser("fit", parents=[common, tuning, said], help="fit one spectrum")
+    fit.add_argument("svs", type=Path, help="NIfTI-MRS, or as the scanner wrote it")
     fit.add_argument("--out", type=Path, required=True, help="folder to write to")
     fit.add_argument("--water", type=Path, metavar="REF", help="water reference of the same voxel")
     fit.add_argument(
@@ -284,9 +305,6 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE|DIR",
         help="basis set; simulated if left out",
     )
-    fit.add_argument("--sequence", help="press, steam, slaser ..; where the file does not say")
-    fit.add_argument("--echo-time-s", type=float, help="echo time in seconds; where the file does not say")
-    fit.add_argument("--repetition-time-s", type=float, help="repetition time in seconds; where the file does not say")
     fit.add_argument("--tissue", type=fractions, metavar="GM,WM,CSF", help="tissue fractions of the voxel")
     fit.set_defaults(command=fit_command)
 

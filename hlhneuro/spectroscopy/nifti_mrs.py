@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
+from hlhneuro.study.mrs_files import header_extension
 
-__all__ = ["DIMENSIONS", "MrsFile", "check_acquisition", "check_dimensions", "header_extension", "read_nifti_mrs"]
+__all__ = ["DIMENSIONS", "MrsFile", "check_acquisition", "check_dimensions", "interpret", "read_nifti_mrs"]
 
-_MRS_EXTENSION = 44  # the NIfTI extension code of NIfTI-MRS
 # The dimension tags of the standard (version 0.9) and what each axis holds.
 DIMENSIONS: Mapping[str, str] = {
     "DIM_COIL": "receiver coils",
@@ -101,39 +100,26 @@ def read_nifti_mrs(path: str | Path, sidecar: Mapping[str, Any] | None = None) -
     """
     path = Path(path)
     try:
-        image: Any = nib.load(path)
-        data = np.asarray(image.dataobj)
-        extension = header_extension(image)
+        return interpret(nib.load(path), sidecar)
+    except InputError as error:
+        raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
         raise InputError(
             f"the spectrum could not be read: {error}",
             path=path,
             remedy="give a NIfTI-MRS file, as spec2nii writes it",
         ) from error
-    try:
-        return _interpret(image, data, {**(sidecar or {}), **extension})
-    except InputError as error:
-        raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
 
 
-def header_extension(image: Any) -> dict[str, Any]:
-    """Return the NIfTI-MRS header extension of a nibabel image; empty where there is none.
+def interpret(image: Any, sidecar: Mapping[str, Any] | None = None) -> MrsFile:
+    """Return what a NIfTI-MRS image of nibabel holds; the sidecar fills what its header extension leaves out.
 
     Raises
     ------
-    ValueError
-        If it is not JSON.
+    InputError
+        If it is not NIfTI-MRS, is not 1H, or a value is outside its physical range.
     """
-    for extension in image.header.extensions:
-        if extension.get_code() == _MRS_EXTENSION:
-            content = extension.get_content()
-            text = content.decode("utf-8") if isinstance(content, bytes) else str(content)
-            header = json.loads(text.rstrip("\x00"))
-            return dict(header) if isinstance(header, dict) else {}
-    return {}
-
-
-def _interpret(image: Any, data: NDArray[Any], header: dict[str, Any]) -> MrsFile:
+    data, header = np.asarray(image.dataobj), {**(sidecar or {}), **header_extension(image)}
     if data.ndim < 4 or not np.iscomplexobj(data):
         raise InputError(
             "a spectrum needs complex data with time as fourth axis",

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
-from hlhneuro.spectroscopy.nifti_mrs import MrsFile, check_acquisition, check_dimensions, read_nifti_mrs
+from hlhneuro.spectroscopy.nifti_mrs import MrsFile, check_acquisition, check_dimensions, interpret, read_nifti_mrs
 
-__all__ = ["REFERENCE_PPM", "Spectrum", "load_spectrum", "looks_conjugated"]
+__all__ = ["REFERENCE_PPM", "Spectrum", "load_spectrum", "looks_conjugated", "spectrum_from_image"]
 
 REFERENCE_PPM = 4.65  # NIfTI-MRS: the shift of water at 37 degrees C is at zero frequency
 
@@ -134,6 +134,17 @@ def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) ->
         return _single_voxel(file)
     except InputError as error:
         raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
+
+
+def spectrum_from_image(image: Any, sidecar: Mapping[str, Any] | None = None) -> Spectrum:
+    """Return the spectrum in a NIfTI-MRS image of nibabel, as `load_spectrum` does of a file.
+
+    Raises
+    ------
+    InputError
+        As `load_spectrum`, without the file's name.
+    """
+    return _single_voxel(interpret(image, sidecar))
 
 
 def _single_voxel(file: MrsFile) -> Spectrum:

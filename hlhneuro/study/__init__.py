@@ -33,6 +33,8 @@ from hlhneuro.study.derivatives import (
 from hlhneuro.study.layout import Scan, Session, Study, Subject, open_study
 from hlhneuro.study.lesion_masks import LesionMask, find_lesion_masks
 from hlhneuro.study.metadata import PHYSICAL_RANGES, Acquisition, PhysicalRange, read_acquisition
+from hlhneuro.study.mrs_files import RawSpectrum, to_image
+from hlhneuro.study.vendor_spectra import SpectrumFacts, convert_spectrum
 
 __all__ = [
     "PHYSICAL_RANGES",
@@ -44,8 +46,10 @@ __all__ = [
     "LesionMask",
     "PhysicalRange",
     "Provenance",
+    "RawSpectrum",
     "Scan",
     "Session",
+    "SpectrumFacts",
     "Study",
     "StudyCheck",
     "Subject",
@@ -54,6 +58,7 @@ __all__ = [
     "bids_uri",
     "check_mask_folders",
     "check_study",
+    "convert_spectrum",
     "covariates_by_session",
     "derivative_path",
     "file_sha256",
@@ -68,6 +73,7 @@ __all__ = [
     "read_treatment",
     "sidecar_path",
     "steroid_confounded",
+    "to_image",
     "write_dataset_description",
     "write_image",
     "write_json",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import math
 import zlib
 from collections.abc import Mapping
@@ -16,12 +15,12 @@ import nibabel as nib
 import numpy as np
 
 from hlhneuro.errors import InputError
+from hlhneuro.study.mrs_files import header_extension
 
 __all__ = ["FileFacts", "inspect_file"]
 
 _BLOCK_BYTES = 1 << 20
 _LARGEST_VOXEL_MM = 30.0
-_NIFTI_MRS_EXTENSION = 44
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def inspect_file(path: Path) -> FileFacts:
         affine = np.asarray(image.affine, dtype=float)
         zooms = tuple(float(size) for size in header.get_zooms()[:3])
         oriented = bool(header["qform_code"] > 0 or header["sform_code"] > 0)
-        extension = _mrs_extension(header)
+        extension = header_extension(image)
     except Exception as error:  # nibabel lets through whatever a damaged header provokes
         trouble = error
     try:
@@ -85,14 +84,6 @@ def inspect_file(path: Path) -> FileFacts:
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     return FileFacts(shape, cast("tuple[float, float, float]", zooms), oriented, checksum, extension)
-
-
-def _mrs_extension(header: Any) -> dict[str, Any]:
-    for extension in header.extensions:
-        if extension.get_code() == _NIFTI_MRS_EXTENSION:
-            content = json.loads(extension.text if hasattr(extension, "text") else extension.get_content())
-            return content if isinstance(content, dict) else {}
-    return {}
 
 
 def _read_through(path: Path, start: int) -> tuple[str, int]:
