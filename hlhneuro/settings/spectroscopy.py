@@ -27,6 +27,9 @@ class SpectraSettings:
     longest_echo_time_s: float = tuned(2.0, "expert-set: longer times are milliseconds taken for seconds", "s")
     basis_field_tolerance: float = tuned(0.01, "expert-set: shifts keep their ppm, couplings are off by 1 % at most")
     basis_echo_time_tolerance_s: float = tuned(0.001, "expert-set: coupled signals turn by J*TE, below 1 %", "s")
+    basis_shortest_s: float = tuned(
+        0.4, "expert-set: a line of 3 Hz, the narrowest in a brain, has then decayed to 2 %", "s"
+    )
     fit_low_ppm: float = tuned(0.2, "Provencher 1993, Magn Reson Med 30:672: PPMEND of LCModel", "ppm")
     fit_high_ppm: float = tuned(4.2, "expert-set: below residual water, above the upper creatine line", "ppm")
     longest_start_shift_ppm: float = tuned(0.2, "expert-set: field drift and water reference errors", "ppm")
@@ -58,25 +61,38 @@ class SpectraSettings:
     )
     detection_iterations: int = tuned(8, "expert-set: the fit without a metabolite starts near its end")
     lipid_shape_error: float = tuned(
-        0.02, "expert-set: part of a lipid signal that its fitted shape misses; measured in test_bench_detection.py"
+        0.01, "expert-set: part of a lipid signal that its fitted shape misses; 0.005 with lines of the phantom"
     )
     most_iterations: int = tuned(30, "expert-set: measured need is 5 to 15")
     coil_points: int = tuned(256, "expert-set: the start of the FID, where signal is strong")
     noise_beyond_ppm: float = tuned(5.0, "expert-set: no proton of tissue resonates as far from water", "ppm")
     registration_window_s: float = tuned(0.2, "Near 2015, Magn Reson Med 73:44: leading part of the FID", "s")
     outlier_sd: float = tuned(5.0, "expert-set: robust standard deviations beyond which a transient is left out")
-    water_band_ppm: float = tuned(0.8, "expert-set: band about water in which it is modelled", "ppm")
+    water_band_ppm: float = tuned(1.2, "expert-set: half of the band in which water is modelled; of 0.8 to 1.6", "ppm")
     water_half_width_ppm: float = tuned(0.35, "expert-set: what counts as water, 4.3 to 5.0 ppm", "ppm")
     water_search_ppm: float = tuned(0.55, "expert-set: residual water lies within 4.1 to 5.2 ppm", "ppm")
     water_free_ppm: float = tuned(3.5, "expert-set: below it no tail of residual water is as tall as NAA", "ppm")
     water_worth_removing: float = tuned(1.0, "expert-set: height over the tallest metabolite; Cr at 3.9 ppm is lower")
-    water_components: int = tuned(12, "expert-set: damped sinusoids in the band, of which water takes up to ten")
+    water_components: int = tuned(16, "expert-set: damped sinusoids in the band; best of 12 to 30 on made spectra")
     water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
     water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
     conjugate_energy_ratio: float = tuned(4.0, "expert-set: mirrored over expected metabolite energy")
     concentration_unit: str = tuned("mmol/kg", "Gasparovic 2006, Magn Reson Med 55:1219 (molal); or mM (molar)")
     relaxation_field_tolerance: float = tuned(0.07, "expert-set: 2.89 T counts as 3 T")
     lesion_fraction_note: float = tuned(0.1, "expert-set: lesion part of the voxel above which a note is given")
+    tissue_sd: float = tuned(0.05, "expert-set: uncertainty of tissue fractions that come without one")
+    assumed_tissue_sd: tuple[float, ...] = tuned(
+        (0.25, 0.1, 0.0), "expert-set: of grey matter, CSF and lesion where tissue is assumed: anything within a half"
+    )
+    most_csf: float = tuned(0.9, "expert-set: with more CSF in the voxel there is no tissue to refer to")
+    worst_scale_sd: float = tuned(0.3, "expert-set: with a scale less certain only ratios are given")
+    immature_years: float = tuned(
+        2.0, "Kreis 1993, Magn Reson Med 30:424: water content falls in the first two years", "years"
+    )
+    immature_scale_sd: float = tuned(
+        0.2, "expert-set after Kreis 1993, Magn Reson Med 30:424: newborns' tissue is nearly nine tenths water"
+    )
+    lipid_ratio_note: float = tuned(0.5, "expert-set: lipid at 1.3 ppm over tCr above which a note is given")
     good_snr: float = tuned(10.0, "expert-set: peak over two noise standard deviations")
     worst_snr: float = tuned(3.0, "expert-set: below it no metabolite but the largest can be told from noise")
     good_linewidth_ppm: float = tuned(0.07, "Kreis 2004, NMR Biomed 17:361, from memory: lower rejection limit", "ppm")
@@ -123,6 +139,17 @@ class PatternSettings:
     field_match: float = tuned(0.07, "expert-set: 2.89 T counts as 3 T")
     overlap_least: float = tuned(
         0.7, "expert-set: Dice overlap of voxels to be compared over time; a 20 mm cube that is shifted by 6 mm"
+    )
+    lactate_sd: float = tuned(3.0, "expert-set: chance of 0.13 % in a spectrum without lactate", "sd")
+    lactate_long_sd: float = tuned(2.0, "expert-set: evidence that the long echo time alone has to give", "sd")
+    lactate_misfit_sd: float = tuned(4.0, "expert-set: beyond it echo times share no amount of lactate", "sd")
+    lactate_relaxation_per_s: float = tuned(
+        3.5,
+        "1/T2 of lactate against its reference: T2 0.12 to 0.30 s (Madan 2015, Wyss 2018) against 0.16 to 0.21 s",
+        "1/s",
+    )
+    cancellation_left: float = tuned(
+        0.22, "J Magn Reson 2001;152:203: symmetric PRESS loses up to 78 % of lactate; abstract only"
     )
     inverted_echo_low_s: float = tuned(0.13, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
     inverted_echo_high_s: float = tuned(0.16, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")

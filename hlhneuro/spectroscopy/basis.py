@@ -15,10 +15,11 @@ from hlhneuro.errors import InputError, StudyError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy.simulation import SEQUENCES, SequenceTiming, lines_to_fid, simulate_group
 from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum
-from hlhneuro.spectroscopy.spin_systems import load_broad_signals, load_metabolites
+from hlhneuro.spectroscopy.spin_systems import load_broad_signals, load_metabolites, metabolite_name
 
 __all__ = ["Basis", "add_broad_signals", "check_basis_fits", "simulate_basis"]
 
+_DECAYED = 1e-2  # part of its start that the end of a damped FID holds at most
 _PROTON_MHZ_PER_T = 42.577478518  # CODATA 2018, shielded by nothing: enough for a nominal field
 
 
@@ -85,8 +86,18 @@ class Basis:
         index = [self.names.index(name) for name in names]
         return replace(self, names=tuple(names), fids=self.fids[index], kinds=tuple(self.kinds[i] for i in index))
 
+    @property
+    def lasts_s(self) -> float:
+        """Time that the FIDs cover; infinite where they have decayed before their end."""
+        tail = self.fids[:, -max(1, self.points // 10) :]
+        decayed = np.linalg.norm(tail) <= _DECAYED * np.linalg.norm(self.fids[:, : tail.shape[1]])
+        return float("inf") if decayed else self.points * self.dwell_time_s
+
     def resampled(self, dwell_time_s: float, points: int, spectrometer_frequency_mhz: float) -> Basis:
-        """Return the basis on another time axis and at a slightly different field (shifts keep their ppm)."""
+        """Return the basis on another time axis and at a slightly different field (shifts keep their ppm).
+
+        Zero frequency is then at 4.65 ppm, where NIfTI-MRS has it.
+        """
         stretch = spectrometer_frequency_mhz / self.spectrometer_frequency_mhz
         same = np.isclose(stretch, 1.0, rtol=1e-9) and np.isclose(dwell_time_s, self.dwell_time_s, rtol=1e-6)
         fids = np.zeros((len(self.names), points), dtype=np.complex128)
@@ -99,8 +110,15 @@ class Basis:
             inside = wanted <= own[-1]
             # Brain signals fill a third of the bandwidth or less, where a spline of this order is exact to 1e-4.
             fids[:, inside] = make_interp_spline(own, self.fids.T, k=7)(wanted[inside]).T
+        if self.reference_ppm != REFERENCE_PPM:
+            moved_hz = (self.reference_ppm - REFERENCE_PPM) * spectrometer_frequency_mhz
+            fids *= np.exp(-2j * np.pi * moved_hz * dwell_time_s * np.arange(points))
         return replace(
-            self, fids=fids, dwell_time_s=dwell_time_s, spectrometer_frequency_mhz=spectrometer_frequency_mhz
+            self,
+            fids=fids,
+            dwell_time_s=dwell_time_s,
+            spectrometer_frequency_mhz=spectrometer_frequency_mhz,
+            reference_ppm=REFERENCE_PPM,
         )
 
 
@@ -114,10 +132,15 @@ def simulate_basis(
     field_t: float | None = None,
     first_echo_s: float | None = None,
     mixing_time_s: float | None = None,
+    pulse_bandwidth_hz: float | None = None,
     names: Sequence[str] | None = None,
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
 ) -> Basis:
-    """Simulate the metabolites of a sequence with ideal pulses, undamped.
+    """Simulate the metabolites of a sequence, undamped.
+
+    Pulses turn every spin that they reach by exactly 90 or 180 degrees. With a bandwidth, a refocusing pulse reaches
+    spins of different shift in different places, which at long echo times takes signal from coupled spins: lactate
+    at TE 144 ms loses 1 - p^2 + (1 - p)^2 of its doublet, p being the overlap of the slices of its CH3 and CH.
 
     Parameters
     ----------
@@ -131,8 +154,10 @@ def simulate_basis(
         One of them.
     first_echo_s, mixing_time_s : float, optional
         TE1 of PRESS and TM of STEAM; from `settings` where unknown, which `Basis.assumptions` then says.
+    pulse_bandwidth_hz : float, optional
+        Bandwidth of the refocusing pulses; unlimited if left out.
     names : sequence of str, optional
-        Metabolites; `SpectraSettings.basis_metabolites` by default.
+        Metabolites, under any name that the data file knows; `SpectraSettings.basis_metabolites` by default.
 
     Returns
     -------
@@ -147,10 +172,13 @@ def simulate_basis(
     References
     ----------
     Govindaraju V, Young K, Maudsley AA. NMR Biomed 2000;13:129-153, and the papers in the data file.
+    Lange T, Dydak U, Roberts TPL, et al. AJNR Am J Neuroradiol 2006;27:895-901 (lactate at 3 T).
     """
     frequency = _frequency(spectrometer_frequency_mhz, field_t)
-    timing, assumptions = sequence_timing(sequence, echo_time_s, first_echo_s, mixing_time_s, settings)
-    wanted = tuple(names) if names is not None else settings.basis_metabolites
+    timing, assumptions = sequence_timing(
+        sequence, echo_time_s, first_echo_s, mixing_time_s, settings, pulse_bandwidth_hz=pulse_bandwidth_hz
+    )
+    wanted = tuple(dict.fromkeys(map(metabolite_name, settings.basis_metabolites if names is None else names)))
     unknown = [name for name in wanted if name not in load_metabolites()]
     if unknown:
         raise StudyError(
@@ -165,9 +193,19 @@ def simulate_basis(
         kinds=("metabolite",) * len(wanted),
         echo_time_s=echo_time_s,
         sequence=timing.name,
-        source=f"simulated with ideal pulses: {timing.name}, TE {echo_time_s * 1e3:g} ms, {frequency:g} MHz",
+        source=f"simulated: {_in_words(timing)}, {frequency:g} MHz",
         assumptions=assumptions,
     )
+
+
+def _in_words(timing: SequenceTiming) -> str:
+    parts = [timing.name, f"TE {timing.echo_time_s * 1e3:g} ms"]
+    if timing.first_echo_s is not None:
+        parts.append(f"TE1 {timing.first_echo_s * 1e3:g} ms")
+    if timing.mixing_time_s is not None:
+        parts.append(f"TM {timing.mixing_time_s * 1e3:g} ms")
+    width = timing.pulse_bandwidth_hz
+    return ", ".join([*parts, "ideal pulses" if width is None else f"refocusing bandwidth {width:g} Hz"])
 
 
 @lru_cache(maxsize=512)
@@ -203,6 +241,8 @@ def sequence_timing(
     first_echo_s: float | None,
     mixing_time_s: float | None,
     settings: SpectraSettings,
+    *,
+    pulse_bandwidth_hz: float | None = None,
 ) -> tuple[SequenceTiming, tuple[str, ...]]:
     """Return the timing of a sequence and, in sentences, what of it had to be assumed."""
     name = sequence.strip().lower()
@@ -228,6 +268,7 @@ def sequence_timing(
             float(echo_time_s),
             float(first_echo_s) if name == "press" and first_echo_s is not None else None,
             float(mixing_time_s) if name == "steam" and mixing_time_s is not None else None,
+            pulse_bandwidth_hz,
         )
     except ValueError as error:
         raise StudyError(
@@ -266,29 +307,60 @@ def check_basis_fits(basis: Basis, spectrum: Spectrum, settings: SpectraSettings
     Raises
     ------
     InputError
-        If field or echo time do not suit the spectrum.
+        If field, echo time or sequence are not those of the spectrum, or the basis covers too few frequencies or
+        too short a time.
     """
-    notes = list(basis.assumptions)
     ratio = spectrum.spectrometer_frequency_mhz / basis.spectrometer_frequency_mhz
     if abs(ratio - 1) > settings.basis_field_tolerance:
-        raise InputError(
+        raise _does_not_fit(
+            "SpectrometerFrequency",
             f"the basis is for {basis.spectrometer_frequency_mhz:g} MHz, the spectrum was acquired at "
             f"{spectrum.spectrometer_frequency_mhz:g} MHz",
-            field="SpectrometerFrequency",
-            remedy="give a basis of this field, or none: it is then simulated",
+            "field",
         )
+    _check_coverage(basis, spectrum, settings)
+    notes = [*basis.assumptions, *_check_sequence(basis, spectrum, settings)]
+    fitted = basis.resampled(spectrum.dwell_time_s, spectrum.fid.shape[0], spectrum.spectrometer_frequency_mhz)
+    return fitted, tuple(notes)
+
+
+def _check_sequence(basis: Basis, spectrum: Spectrum, settings: SpectraSettings) -> list[str]:
+    notes = []
     if basis.echo_time_s is None:
         notes.append("the basis does not say its echo time: taken to be that of the spectrum")
     elif spectrum.echo_time_s is None:
         notes.append("the spectrum does not say its echo time: taken to be that of the basis")
     elif abs(basis.echo_time_s - spectrum.echo_time_s) > settings.basis_echo_time_tolerance_s:
-        raise InputError(
+        raise _does_not_fit(
+            "EchoTime",
             f"the basis is for an echo time of {basis.echo_time_s * 1e3:g} ms, the spectrum has "
             f"{spectrum.echo_time_s * 1e3:g} ms",
-            field="EchoTime",
-            remedy="give a basis of this echo time, or none: it is then simulated",
+            "echo time",
         )
     if basis.sequence and spectrum.sequence and basis.sequence != spectrum.sequence:
-        notes.append(f"the basis is for {basis.sequence}, the spectrum says {spectrum.sequence}")
-    fitted = basis.resampled(spectrum.dwell_time_s, spectrum.fid.shape[0], spectrum.spectrometer_frequency_mhz)
-    return fitted, tuple(notes)
+        difference = f"the basis is for {basis.sequence}, the spectrum says {spectrum.sequence}"
+        if {basis.sequence, spectrum.sequence} <= set(SEQUENCES):
+            raise _does_not_fit("PulseSequenceType", difference, "sequence")
+        notes.append(difference)
+    return notes
+
+
+def _check_coverage(basis: Basis, spectrum: Spectrum, settings: SpectraSettings) -> None:
+    lowest_ppm = basis.reference_ppm - 0.5 / basis.dwell_time_s / basis.spectrometer_frequency_mhz
+    if lowest_ppm > settings.fit_low_ppm:
+        raise _does_not_fit(
+            "DwellTime",
+            f"the basis reaches down to {lowest_ppm:.2f} ppm only, the fit to {settings.fit_low_ppm:g} ppm",
+            "bandwidth",
+        )
+    needed_s = min(spectrum.fid.shape[0] * spectrum.dwell_time_s, settings.basis_shortest_s)
+    if basis.lasts_s < needed_s * (1 - 1e-3):
+        raise _does_not_fit(
+            "NumberOfPoints",
+            f"the basis lasts {basis.lasts_s:.3g} s and has not decayed by then, the spectrum needs {needed_s:.3g} s",
+            "length",
+        )
+
+
+def _does_not_fit(field: str, problem: str, what: str) -> InputError:
+    return InputError(problem, field=field, remedy=f"give a basis of this {what}, or none: it is then simulated")

@@ -4,6 +4,10 @@ The free Hamiltonian conserves the number of spins that point down, so it is dia
 a coherence of order one is a set of small rectangular blocks between neighbouring numbers. An ideal refocusing pulse
 exchanges up and down; seen from the frame that follows it, it only reverses all chemical shifts. No pulse matrix is
 needed for echo sequences; STEAM, whose pulses mix orders, uses full matrices.
+
+A selective refocusing pulse of finite bandwidth misses some spins of a molecule in parts of the voxel. Seen from the
+same frame, it exchanges up and down of just those, and its crushers leave what then still is of order one. As every
+slice direction has its own pulses and evolution is linear, the voxel is averaged direction by direction.
 """
 
 from __future__ import annotations
@@ -16,11 +20,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from hlhneuro.spectroscopy._slices import Region, slice_regions
 from hlhneuro.spectroscopy.spin_systems import SpinGroup
 
 __all__ = ["SEQUENCES", "Lines", "SequenceTiming", "lines_to_fid", "simulate_group"]
 
 SEQUENCES = ("laser", "press", "pulse-acquire", "slaser", "spin-echo", "steam")
+_PULSES_PER_SLICE = {  # refocusing pulses of each slice direction, in order; adiabatic ones come in pairs
+    "pulse-acquire": (),
+    "spin-echo": (1,),
+    "press": (1, 1),
+    "slaser": (2, 2),
+    "laser": (2, 2, 2),
+}
 
 _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
@@ -40,12 +52,16 @@ class SequenceTiming:
         TE1 of PRESS; the second echo is the rest.
     mixing_time_s : float, optional
         TM of STEAM.
+    pulse_bandwidth_hz : float, optional
+        Bandwidth of the refocusing pulses, taken to be rectangular; without it they reach every spin alike. Not for
+        STEAM, which has none.
     """
 
     name: str
     echo_time_s: float
     first_echo_s: float | None = None
     mixing_time_s: float | None = None
+    pulse_bandwidth_hz: float | None = None
 
     def __post_init__(self) -> None:
         if self.name not in SEQUENCES:
@@ -54,6 +70,11 @@ class SequenceTiming:
             raise ValueError("PRESS needs a first echo time between zero and the echo time")
         if self.name == "steam" and self.mixing_time_s is None:
             raise ValueError("STEAM needs a mixing time")
+        if self.pulse_bandwidth_hz is not None:
+            if not _PULSES_PER_SLICE.get(self.name):
+                raise ValueError(f"{self.name} has no refocusing pulse that a bandwidth could be given for")
+            if not self.pulse_bandwidth_hz > 0:
+                raise ValueError("the bandwidth of a pulse is above zero")
 
     @property
     def delays_s(self) -> tuple[float, ...]:
@@ -64,9 +85,14 @@ class SequenceTiming:
         if self.name == "press":
             first = self.first_echo_s or 0.0
             return first / 2, te / 2, (te - first) / 2
-        pulses = {"spin-echo": 1, "slaser": 4, "laser": 6}[self.name]
+        pulses = sum(self.pulses_per_slice)
         step = te / (2 * pulses)
         return (step, *((2 * step,) * (pulses - 1)), step)
+
+    @property
+    def pulses_per_slice(self) -> tuple[int, ...]:
+        """Number of refocusing pulses of each slice direction, in order; not for STEAM."""
+        return _PULSES_PER_SLICE[self.name]
 
 
 @dataclass(frozen=True)
@@ -146,12 +172,15 @@ def simulate_group(group: SpinGroup, timing: SequenceTiming, frequency_mhz: floa
     References
     ----------
     Ernst RR, Bodenhausen G, Wokaun A. Principles of Nuclear Magnetic Resonance in One and Two Dimensions, 1987, ch. 2.
+    Displaced slices: Lange T, Dydak U, Roberts TPL, et al. AJNR Am J Neuroradiol 2006;27:895-901, and the papers in
+    `hlhneuro.spectroscopy._slices`.
     """
     shifts_hz = (np.asarray(group.shifts_ppm) - reference_ppm) * frequency_mhz
+    regions = slice_regions(shifts_hz, timing.pulse_bandwidth_hz)
     frequencies, amplitudes = [], []
     for offsets in group.offsets_hz:
         blocks = _diagonalise(shifts_hz + np.asarray(offsets) if offsets else shifts_hz, group.couplings_hz)
-        evolved = _steam(blocks, timing) if timing.name == "steam" else _echo(blocks, timing)
+        evolved = _steam(blocks, timing) if timing.name == "steam" else _echo(blocks, timing, regions)
         spins = shifts_hz.size
         scale = group.weight / (len(group.offsets_hz) * 2.0 ** (spins - 1))
         for k, raising in enumerate(_raising(spins), start=1):
@@ -161,20 +190,52 @@ def simulate_group(group: SpinGroup, timing: SequenceTiming, frequency_mhz: floa
     return _merge(np.concatenate(frequencies), np.concatenate(amplitudes))
 
 
-def _echo(blocks: _Blocks, timing: SequenceTiming) -> list[_Complex]:
-    """Return the order-one coherence (eigenbasis blocks) after excitation, delays and ideal refocusing pulses."""
-    raising = _raising(len(blocks.energies) - 1)
+def _echo(blocks: _Blocks, timing: SequenceTiming, regions: Sequence[Region]) -> list[_Complex]:
+    """Return the order-one coherence (eigenbasis blocks) after excitation, delays and refocusing pulses.
+
+    `regions` say which spins a pulse misses in which part of its slice direction.
+    """
     frames = (blocks, blocks.shifts_reversed())
-    coherence = [r.astype(np.complex128) for r in raising]
     delays = timing.delays_s
-    for index, delay in enumerate(delays):
+
+    def evolve(coherence: list[_Complex], interval: int) -> list[_Complex]:
         # The last delay is in the frame of the receiver, every earlier refocusing pulse has reversed it once.
-        frame = frames[(len(delays) - 1 - index) % 2]
-        for k in range(1, len(coherence) + 1):
-            upper, lower = frame.vectors[k - 1], frame.vectors[k]
-            phase = np.exp(-2j * np.pi * delay * (frame.energies[k - 1][:, None] - frame.energies[k][None, :]))
-            coherence[k - 1] = upper @ (phase * (upper.T @ coherence[k - 1] @ lower)) @ lower.T
+        return _evolve(coherence, frames[(len(delays) - 1 - interval) % 2], delays[interval])
+
+    coherence = [r.astype(np.complex128) for r in _raising(len(blocks.energies) - 1)]
+    interval = 0
+    if delays:
+        coherence = evolve(coherence, interval)
+    for pulses in timing.pulses_per_slice:
+        total = [np.zeros_like(c) for c in coherence]
+        for missed, part in regions:
+            here = _missing(coherence, missed)
+            for pulse in range(1, pulses):
+                here = _missing(evolve(here, interval + pulse), missed)
+            total = [t + part * c for t, c in zip(total, here, strict=True)]
+        interval += pulses
+        coherence = evolve(total, interval)
     return [blocks.vectors[k].T @ c @ blocks.vectors[k + 1] for k, c in enumerate(coherence)]
+
+
+def _evolve(coherence: list[_Complex], frame: _Blocks, delay_s: float) -> list[_Complex]:
+    evolved = []
+    for k, block in enumerate(coherence, start=1):
+        upper, lower = frame.vectors[k - 1], frame.vectors[k]
+        phase = np.exp(-2j * np.pi * delay_s * (frame.energies[k - 1][:, None] - frame.energies[k][None, :]))
+        evolved.append(upper @ (phase * (upper.T @ block @ lower)) @ lower.T)
+    return evolved
+
+
+def _missing(coherence: list[_Complex], missed: int) -> list[_Complex]:
+    """Exchange up and down of the spins in the bit mask `missed`; crushers keep what is still of order one."""
+    if not missed:
+        return coherence
+    levels = _states(len(coherence))
+    whole = np.zeros((2 ** len(coherence),) * 2, dtype=np.complex128)
+    for block, (upper, lower) in zip(coherence, pairwise(levels), strict=True):
+        whole[np.ix_(upper, lower)] = block
+    return [whole[np.ix_(upper ^ missed, lower ^ missed)] for upper, lower in pairwise(levels)]
 
 
 def _steam(blocks: _Blocks, timing: SequenceTiming) -> list[_Complex]:

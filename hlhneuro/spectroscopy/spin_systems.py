@@ -10,7 +10,15 @@ from importlib.resources import files
 from itertools import product
 from typing import Any
 
-__all__ = ["BroadSignal", "Metabolite", "SpinGroup", "load_broad_signals", "load_metabolites"]
+__all__ = [
+    "BroadSignal",
+    "Metabolite",
+    "SpinGroup",
+    "load_broad_signals",
+    "load_metabolites",
+    "metabolite_name",
+    "signal_kind",
+]
 
 _LEVELS = {"31P": (-0.5, 0.5), "14N": (-1.0, 0.0, 1.0)}  # magnetic quantum numbers of nuclei that no proton pulse turns
 
@@ -38,11 +46,22 @@ class SpinGroup:
 
 @dataclass(frozen=True)
 class Metabolite:
-    """A molecule as a set of spin groups that do not couple to one another, with the paper its numbers come from."""
+    """A molecule as a set of spin groups that do not couple to one another.
+
+    Parameters
+    ----------
+    name : str
+    groups : tuple of SpinGroup
+    source : str
+        The paper its numbers come from.
+    note : str
+        What could not be confirmed, or where others differ.
+    """
 
     name: str
     groups: tuple[SpinGroup, ...]
     source: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +84,9 @@ def load_metabolites() -> Mapping[str, Metabolite]:
     """Return every metabolite of the data file by name."""
     data = _data()
     return {
-        name: Metabolite(name, tuple(_group(g) for g in entry["groups"]), data["sources"][entry["source"]])
+        name: Metabolite(
+            name, tuple(_group(g) for g in entry["groups"]), data["sources"][entry["source"]], entry.get("note", "")
+        )
         for name, entry in data["metabolites"].items()
     }
 
@@ -79,6 +100,26 @@ def load_broad_signals() -> Mapping[str, BroadSignal]:
         for name, entry in broad.items()
         if isinstance(entry, dict)
     }
+
+
+@cache
+def _own_names() -> Mapping[str, str]:
+    names = {name.lower(): name for name in (*load_metabolites(), *load_broad_signals())}
+    names.update(_data()["aliases"])
+    return names
+
+
+def metabolite_name(name: str) -> str:
+    """Return the name that this package uses for a molecule or broad signal; an unknown name as it is."""
+    return _own_names().get(name.strip().lower(), name.strip())
+
+
+def signal_kind(name: str) -> str:
+    """Return ``lipid``, ``macromolecule`` or ``metabolite`` after the name of a basis function, whoever made it."""
+    lower = name.lower()
+    if lower.startswith("lip"):
+        return "lipid"
+    return "macromolecule" if lower.startswith(("mm", "mac")) else "metabolite"
 
 
 def _group(entry: Mapping[str, Any]) -> SpinGroup:
