@@ -30,11 +30,11 @@ def run_spectra(
     results: list[SpectrumResult] = []
     for session in task.subject.sessions:
         for scan in session.spectra:
-            if scan.contrast != "svs":
-                why = f"{spectrum_name(scan)}: {scan.contrast} data are not fitted by this version, single voxels are"
+            if scan.contrast == "svs":
+                results.append(_run_one(task, ledger, session, scan, aligned, lesions))
+            elif scan.contrast != "mrsi":  # grids are a stage of their own
+                why = f"{spectrum_name(scan)}: {scan.contrast} data are not fitted, single voxels and grids are"
                 ledger.note("spectra", "not assessable", why, session.label)
-                continue
-            results.append(_run_one(task, ledger, session, scan, aligned, lesions))
     return tuple(results)
 
 

@@ -15,6 +15,7 @@ from hlhneuro.imaging import AlignedSeries, align, template_checksums
 from hlhneuro.lesions import LesionChange, LesionSeries, LesionSigns, VolumeChange, lesion_findings, measure_change
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
 from hlhneuro.pipeline.lesion_masks import find_lesions
+from hlhneuro.pipeline.mrsi import run_mrsi
 from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.store_images import ImageStore
@@ -31,7 +32,7 @@ from hlhneuro.report import (
     write_report,
 )
 from hlhneuro.settings import Settings
-from hlhneuro.spectroscopy import SpectrumResult, assess_spectra
+from hlhneuro.spectroscopy import GridResult, SpectrumResult, assess_spectra
 from hlhneuro.study import Study, open_study, write_json, write_table
 
 __all__ = ["load_subject", "run_subject"]
@@ -57,7 +58,8 @@ def run_subject(
         signs = run_signs(task, ledger, aligned, lesions, change)
         volumes = run_volumes(task, ledger, aligned, lesions)
         spectra = run_spectra(task, ledger, aligned, lesions)
-        findings, results = run_report(task, ledger, aligned, lesions, change, signs, volumes, spectra)
+        grids = run_mrsi(task, ledger, aligned, lesions)
+        findings, results = run_report(task, ledger, aligned, lesions, change, signs, volumes, spectra, grids)
     return results, findings, ledger.crashed
 
 
@@ -90,9 +92,20 @@ def load_subject(study: Study | str | Path, out: str | Path, label: str) -> Subj
     signs = run_signs(task, ledger, aligned, lesions, change)
     volumes = run_volumes(task, ledger, aligned, lesions)
     spectra = run_spectra(task, ledger, aligned, lesions)
+    grids = run_mrsi(task, ledger, aligned, lesions)
     statuses, version = tuple(ledger.statuses), hlhneuro.__version__
     return SubjectResults(
-        subject, aligned, lesions, change, spectra, statuses, task.settings, version, signs=signs, volumes=volumes
+        subject,
+        aligned,
+        lesions,
+        change,
+        spectra,
+        statuses,
+        task.settings,
+        version,
+        signs=signs,
+        volumes=volumes,
+        grids=grids,
     )
 
 
@@ -191,6 +204,7 @@ def run_report(
     signs: LesionSigns | None,
     volumes: VolumeChange | None,
     spectra: tuple[SpectrumResult, ...],
+    grids: tuple[GridResult, ...],
 ) -> tuple[Findings | None, SubjectResults]:
     """Answer the questions, and write tables, findings and the page."""
 
@@ -207,6 +221,7 @@ def run_report(
             version,
             signs=signs,
             volumes=volumes,
+            grids=grids,
         )
 
     def answer() -> Findings:

@@ -10,6 +10,7 @@ from hlhneuro.lesions.series import LesionSeries
 from hlhneuro.lesions.signs import LesionSigns
 from hlhneuro.lesions.volumes import VolumeChange
 from hlhneuro.settings import Settings
+from hlhneuro.spectroscopy.mrsi_anatomy import GridResult
 from hlhneuro.spectroscopy.results import SpectrumResult
 from hlhneuro.study.layout import Subject
 
@@ -24,7 +25,7 @@ class StageStatus:
     ----------
     subject, session, stage : str
         `session` is empty for a stage of the whole subject; `stage` is ``read, prepare, align, lesions, change,
-        signs, spectra, findings`` or ``report``.
+        signs, spectra, mrsi, findings`` or ``report``.
     state : str
         ``done``, ``skipped`` (already there and still valid), ``failed`` or ``not assessable``.
     reason : str
@@ -52,3 +53,4 @@ class SubjectResults:
     version: str
     signs: LesionSigns | None = None
     volumes: VolumeChange | None = None
+    grids: tuple[GridResult, ...] = ()

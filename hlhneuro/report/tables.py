@@ -9,6 +9,7 @@ import pandas as pd
 
 from hlhneuro.lesions.interval_findings import incomparable, lesions_compared
 from hlhneuro.report.findings import Findings
+from hlhneuro.report.mrsi_view import GRID_COLUMNS, grid_rows
 from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between, session_of
@@ -30,8 +31,9 @@ FIT_COLUMNS: dict[str, Column] = {
     "metabolite": ("", "Basis function, or a sum of several (tNAA, tCr, tCho, Glx, lipid and macromolecule groups)"),
     "concentration": ("", "Fitted concentration, in the unit that the column 'unit' names"),
     "unit": ("", "Unit of concentration and sd"),
-    "sd": ("", "Standard uncertainty of the concentration, from the Cramer-Rao bound, in the same unit"),
-    "crlb_percent": ("%", "Cramer-Rao lower bound relative to the concentration"),
+    "sd": ("", "Standard uncertainty of the concentration, of the fit and of its scale, in the same unit"),
+    "scale_sd": ("", "The part of sd that comes from the water reference: tissue fractions, relaxation, water content"),
+    "crlb_percent": ("%", "Cramer-Rao lower bound of the fit relative to the concentration"),
     "ratio_to_tcr": ("", "Concentration divided by that of total creatine"),
     "ratio_sd": ("", "Standard uncertainty of the ratio"),
     "detected": ("", "Whether the signal stands out of its uncertainty"),
@@ -155,6 +157,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "voxel_lesion": ("", "Fraction of lesion in the voxel"),
         "reason": ("", "Why there is no fit, or no tissue fractions"),
     },
+    "mrsi": {**_SESSION, **GRID_COLUMNS},
     "registrations": {
         **_SUBJECT,
         "moving": ("", "The image that was moved: session and contrast"),
@@ -197,8 +200,8 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
     Returns
     -------
     dict of str to DataFrame
-        ``lesions, signs, intervals, territories, volumes, volume_change, spectra, registrations, noise, findings``;
-        a table without rows has its columns.
+        ``lesions, signs, intervals, territories, volumes, volume_change, spectra, mrsi, registrations, noise,
+        findings``; a table without rows has its columns.
     """
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "lesions": lambda: _per_session(results, lesions_of(results)),
@@ -208,6 +211,7 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
         "volumes": lambda: _volumes(results),
         "volume_change": lambda: _volume_change(results),
         "spectra": lambda: _spectra(results),
+        "mrsi": lambda: [_head(results, row["session"]) | row for row in grid_rows(results.grids)],
         "registrations": lambda: _registrations(results),
         "noise": lambda: _noise(results),
     }

@@ -14,6 +14,7 @@ from hlhneuro.report import figures
 from hlhneuro.report.findings import Findings, place_in_time, value_text
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
+from hlhneuro.report.mrsi_view import grid_view
 from hlhneuro.report.quality_view import quality_view
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.signs_view import signs_text, signs_unknown
@@ -72,6 +73,7 @@ def subject_view(results: SubjectResults, findings: Findings, gallery: Gallery) 
             "Table of lesion volumes by territory and session; the same numbers are in the territories table file.",
         ),
         "spectra": [spectrum_view(results, spectrum, gallery) for spectrum in results.spectra],
+        "grids": [grid_view(results, grid, gallery) for grid in results.grids],
         "quality": quality_view(results, gallery),
         "problems": _problems(results),
         "not_done": findings.not_done,

@@ -3,10 +3,12 @@
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.basis_files import read_basis, write_basis
 from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
+from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, detect, joint_evidence
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
 from hlhneuro.spectroscopy.mrsi import SpectrumGrid, load_mrsi
 from hlhneuro.spectroscopy.mrsi_anatomy import (
     GridContent,
+    GridResult,
     content_of_grid,
     lay_on_anatomy,
     regions_of,
@@ -22,8 +24,11 @@ from hlhneuro.spectroscopy.voxel import VoxelComposition, overlap, place_voxel
 
 __all__ = [
     "Basis",
+    "Evidence",
     "GridContent",
     "GridFit",
+    "GridResult",
+    "JointEvidence",
     "Spectrum",
     "SpectrumFit",
     "SpectrumGrid",
@@ -38,8 +43,10 @@ __all__ = [
     "check_basis_fits",
     "comparable",
     "content_of_grid",
+    "detect",
     "fit_mrsi",
     "fit_spectrum",
+    "joint_evidence",
     "lay_on_anatomy",
     "load_mrsi",
     "load_spectrum",

@@ -16,7 +16,15 @@ from hlhneuro.imaging.volumes import FloatImage, Grid
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy.mrsi_fit import GridFit
 
-__all__ = ["GridContent", "content_of_grid", "lay_on_anatomy", "regions_of", "voxels_on_anatomy"]
+__all__ = [
+    "GridContent",
+    "GridResult",
+    "content_of_grid",
+    "lay_on_anatomy",
+    "no_regions",
+    "regions_of",
+    "voxels_on_anatomy",
+]
 
 _Float = NDArray[np.float64]
 
@@ -45,6 +53,38 @@ class GridContent:
     def tissue(self) -> dict[str, _Float]:
         """Return the fractions for the water reference; what is not known of lesions counts as none."""
         return {"gm": self.gm, "wm": self.wm, "csf": self.csf, "lesion": np.nan_to_num(self.lesion)}
+
+
+@dataclass(frozen=True)
+class GridResult:
+    """One spectroscopic grid of one session, or why there is no fit.
+
+    Parameters
+    ----------
+    session, name : str
+        Session label; ``acq-slab`` .. from the file's entities.
+    echo_time_s, sequence
+        None where the file does not say.
+    water_reference : bool
+        Whether a water reference of the same voxels was used.
+    fit : GridFit, optional
+    content : GridContent, optional
+        None where the images of the session could not be aligned: all voxels with signal are fitted then.
+    regions : DataFrame
+        From `regions_of`.
+    reason : str
+        Why there is no fit; empty otherwise.
+    """
+
+    session: str
+    name: str
+    echo_time_s: float | None
+    sequence: str | None
+    water_reference: bool
+    fit: GridFit | None
+    content: GridContent | None
+    regions: pd.DataFrame
+    reason: str = ""
 
 
 def content_of_grid(
@@ -161,10 +201,15 @@ def regions_of(fit: GridFit, content: GridContent | None, settings: SpectraSetti
             elif not why:
                 row["reason"] = f"{count} voxels of this region can be trusted, {_FEWEST} are needed"
             rows.append(row)
-    columns = ["region", "metabolite", "ratio_to_tcr", "ratio_sd", "spread", "voxels", "reason"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
+def no_regions() -> pd.DataFrame:
+    """Return the table of `regions_of` without a row."""
+    return pd.DataFrame(columns=list(_COLUMNS))
+
+
+_COLUMNS = ("region", "metabolite", "ratio_to_tcr", "ratio_sd", "spread", "voxels", "reason")
 _FEWEST = 3  # a spread needs as many
 
 

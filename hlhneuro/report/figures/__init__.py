@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from hlhneuro.report.figures.accuracy import detection_curves, reliability
 from hlhneuro.report.figures.cohort import interval_changes, load_trajectories, territory_frequency
+from hlhneuro.report.figures.mrsi import grid_quality, metabolite_maps
 from hlhneuro.report.figures.quality import (
     brain_outlines,
     contrast_outlines,
@@ -26,8 +27,10 @@ __all__ = [
     "change_panels",
     "contrast_outlines",
     "detection_curves",
+    "grid_quality",
     "interval_changes",
     "load_trajectories",
+    "metabolite_maps",
     "midspace_slices",
     "png_bytes",
     "reliability",
