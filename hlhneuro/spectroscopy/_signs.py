@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,10 +11,21 @@ from hlhneuro.answers import Answer
 from hlhneuro.settings import PatternSettings
 from hlhneuro.spectroscopy.results import SpectrumResult
 
-__all__ = ["Reference", "Sign", "lactate_sign", "level_signs", "lipid_sign", "merge_lactate", "merge_signs", "usable"]
+__all__ = [
+    "EXPERT",
+    "WATER_UNITS",
+    "Amount",
+    "Reference",
+    "Sign",
+    "amount_of",
+    "level_signs",
+    "merge_signs",
+    "seen",
+    "usable",
+]
 
-_EXPERT = "expert-set, not validated in HLH"
-_WATER_UNITS = ("mmol/kg", "mM", "i.u.")
+EXPERT = "expert-set, not validated in HLH"
+WATER_UNITS = ("mmol/kg", "mM", "i.u.")
 
 
 @dataclass(frozen=True)
@@ -39,7 +50,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class _Amount:
+class Amount:
     value: float
     sd: float
     ratio: float
@@ -58,7 +69,7 @@ def usable(result: SpectrumResult) -> str | None:
     return None
 
 
-def _amount(result: SpectrumResult, name: str) -> _Amount | None:
+def amount_of(result: SpectrumResult, name: str) -> Amount | None:
     if result.fit is None:
         return None
     table = result.fit.concentrations
@@ -66,7 +77,7 @@ def _amount(result: SpectrumResult, name: str) -> _Amount | None:
     if rows.empty:
         return None
     row = rows.iloc[0]
-    return _Amount(
+    return Amount(
         float(row["concentration"]),
         float(row["sd"]),
         float(row["ratio_to_tcr"]),
@@ -76,20 +87,12 @@ def _amount(result: SpectrumResult, name: str) -> _Amount | None:
     )
 
 
-def _field_t(result: SpectrumResult) -> float | None:
-    for name, parameters in result.fit.record if result.fit is not None else ():
-        if name == "acquisition":
-            value = parameters.get("field_t")
-            return float(value) if isinstance(value, int | float) else None
-    return None
-
-
-def _seen(result: SpectrumResult, name: str, words: str, relevant_ratio: float, source: str) -> Sign:
+def seen(result: SpectrumResult, name: str, words: str, relevant_ratio: float, source: str) -> Sign:
     """Answer whether a signal is there that a healthy spectrum lacks.
 
     Absent means: one of the size that matters would have been seen.
     """
-    amount = _amount(result, name)
+    amount = amount_of(result, name)
     if amount is None:
         return Sign(Answer.NOT_ASSESSABLE, f"the basis holds no {words}")
     known = bool(np.isfinite(amount.ratio))
@@ -115,38 +118,6 @@ def _seen(result: SpectrumResult, name: str, words: str, relevant_ratio: float, 
     )
 
 
-def lactate_sign(result: SpectrumResult, settings: PatternSettings) -> Sign:
-    """Answer whether lactate is raised in one spectrum.
-
-    References
-    ----------
-    Lange T et al. Pitfalls in lactate measurements at 3T. AJNR 2006;27:895.
-    """
-    sign = _seen(result, "Lac", "lactate", settings.lactate_ratio, "Lunsing 2017, Eur Radiol: Lac/Cr 0.22")
-    echo, field = result.echo_time_s, _field_t(result)
-    inverted = echo is not None and settings.inverted_echo_low_s <= echo <= settings.inverted_echo_high_s
-    cancels = (
-        inverted and result.sequence in ("press", None) and (field is None or field >= settings.cancellation_field_t)
-    )
-    if sign.answer is Answer.ABSENT and cancels:
-        return replace(
-            sign,
-            answer=Answer.NOT_ASSESSABLE,
-            reason="lactate not excluded: with PRESS at this field and echo time its inverted doublet can cancel; "
-            "TE 288 ms, a short echo time or semi-LASER would tell",
-        )
-    return sign
-
-
-def lipid_sign(result: SpectrumResult, settings: PatternSettings) -> Sign:
-    """Answer whether mobile lipids at 1.3 ppm are present in one spectrum."""
-    sign = _seen(result, "Lip13", "lipid at 1.3 ppm", settings.lipid_ratio, _EXPERT)
-    if sign.answer is Answer.ABSENT and result.echo_time_s is not None and result.echo_time_s > settings.lipid_echo_s:
-        why = f"at TE {result.echo_time_s * 1e3:.0f} ms lipid has decayed: a short echo time would tell"
-        return Sign(Answer.NOT_ASSESSABLE, why, sign.value, sign.uncertainty, sign.unit, sign.threshold, sign.source)
-    return sign
-
-
 def level_signs(result: SpectrumResult, reference: Reference | str, settings: PatternSettings) -> dict[str, Sign]:
     """Answer whether NAA, choline, Glx are low or high against the reference."""
     codes = ("naa_reduced", "tcho_raised", "tcho_reduced", "glx_raised", "all_low")
@@ -164,10 +135,10 @@ def level_signs(result: SpectrumResult, reference: Reference | str, settings: Pa
 
 def _relative(result: SpectrumResult, reference: Reference, name: str) -> tuple[float, float, str] | str:
     """Return the amount relative to the reference, its uncertainty and on what scale; or why it is not known."""
-    own, other = _amount(result, name), _amount(reference.result, name)
+    own, other = amount_of(result, name), amount_of(reference.result, name)
     if own is None or other is None:
         return f"{name} is not in both fits"
-    if own.unit == other.unit and own.unit in _WATER_UNITS:
+    if own.unit == other.unit and own.unit in WATER_UNITS:
         a, sa, b, sb, scale = own.value, own.sd, other.value, other.sd, "water-referenced"
     else:
         a, sa, b, sb, scale = own.ratio, own.ratio_sd, other.ratio, other.ratio_sd, "ratio to tCr"
@@ -192,7 +163,7 @@ def _level(result: SpectrumResult, reference: Reference, name: str, limit: float
         answer = Answer.ABSENT
     else:
         answer, words = Answer.NOT_ASSESSABLE, f"{words}: too uncertain"
-    return Sign(answer, words, ratio, sd, "relative to the reference", limit, _EXPERT)
+    return Sign(answer, words, ratio, sd, "relative to the reference", limit, EXPERT)
 
 
 def _all_low(result: SpectrumResult, reference: Reference, settings: PatternSettings) -> Sign:
@@ -217,7 +188,7 @@ def _all_low(result: SpectrumResult, reference: Reference, settings: PatternSett
     )
     highest = max(parts, key=lambda part: part.value or 0.0)
     words = "; ".join(part.reason for part in parts)
-    return Sign(answer, words, highest.value, highest.uncertainty, highest.unit, settings.all_low_ratio, _EXPERT)
+    return Sign(answer, words, highest.value, highest.uncertainty, highest.unit, settings.all_low_ratio, EXPERT)
 
 
 # -------------------------------------------------------------------------------------- several echo times
@@ -226,24 +197,3 @@ def _all_low(result: SpectrumResult, reference: Reference, settings: PatternSett
 def merge_signs(signs: Sequence[Sign]) -> Sign:
     """Return the first sign, in order of echo time, that is answered; the first if none is."""
     return next((sign for sign in signs if sign.answer is not Answer.NOT_ASSESSABLE), signs[0])
-
-
-def merge_lactate(members: Sequence[tuple[SpectrumResult, Sign]], settings: PatternSettings) -> Sign:
-    """Return lactate over all echo times of one voxel: seen at a short one, it has to be confirmed at a long one."""
-    long = [(r, s) for r, s in members if r.echo_time_s is not None and r.echo_time_s >= settings.inverted_echo_low_s]
-    short = [(r, s) for r, s in members if (r, s) not in long]
-    for _, sign in long:
-        if sign.answer is Answer.PRESENT:
-            seen = any(s.answer is Answer.PRESENT for _, s in short)
-            more = "at short and long echo time" if seen else "with the phase that coupling gives at the long echo time"
-            return Sign(Answer.PRESENT, f"{sign.reason}; verified: {more}", sign.value, sign.uncertainty, sign.unit,
-                        sign.threshold, sign.source)  # fmt: skip
-    denied = any(sign.answer is Answer.ABSENT for _, sign in long)
-    first = merge_signs([sign for _, sign in short] or [sign for _, sign in long])
-    if first.answer is Answer.PRESENT:
-        if denied:
-            why = f"{first.reason} at the short echo time, but not at the long one"
-            return Sign(Answer.NOT_ASSESSABLE, why, first.value, first.uncertainty, first.unit)
-        why = f"{first.reason}; not verified at a long echo time"
-        return Sign(Answer.PRESENT, why, first.value, first.uncertainty, first.unit, first.threshold, first.source)
-    return first

@@ -11,21 +11,11 @@ from typing import Any
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.settings import PatternSettings
-from hlhneuro.spectroscopy._signs import (
-    Reference,
-    Sign,
-    lactate_sign,
-    level_signs,
-    lipid_sign,
-    merge_lactate,
-    merge_signs,
-    usable,
-)
+from hlhneuro.spectroscopy._lactate import judge_voxel, lactate_sign, lipid_sign
+from hlhneuro.spectroscopy._signs import EXPERT, Reference, Sign, level_signs, merge_signs, usable
 from hlhneuro.spectroscopy.results import SpectrumResult
 
 __all__ = ["assess_spectra", "spectrum_findings"]
-
-_EXPERT = "expert-set, not validated in HLH"
 
 
 @dataclass(frozen=True)
@@ -227,10 +217,11 @@ def _patterns(
 ) -> list[Finding]:
     """Apply the rules to the merged signs of one voxel's spectra."""
     ordered = sorted(members, key=lambda m: (m[0].echo_time_s is None, m[0].echo_time_s or 0.0))
-    signs = {code: merge_signs([m[1][code] for m in ordered]) for code in _LABELS if code != "lactate"}
-    signs["lactate"] = merge_lactate([(m[0], m[1]["lactate"]) for m in ordered], settings)
+    signs = {code: merge_signs([m[1][code] for m in ordered]) for code in _LABELS}
+    verdict = judge_voxel([(m[0], m[1]["lactate"], m[1]["lipid"]) for m in ordered], settings)
+    signs |= {"lactate": verdict.lactate, "lipid": verdict.lipid}
     session = ordered[0][0].session
-    found = []
+    found = [_verified(place, session, verdict.verified)]
     for rule in _rules():
         answer, deciding = _apply(rule, {code: sign.answer for code, sign in signs.items()})
         told = "; ".join(
@@ -253,10 +244,26 @@ def _patterns(
                 scope="session",
                 sessions=(session,),
                 subject_of=place,
-                threshold_source=_EXPERT,
+                threshold_source=EXPERT,
             )
         )
     return found
+
+
+def _verified(place: str, session: str, sign: Sign) -> Finding:
+    return Finding(
+        code="lactate_verified",
+        label="Is the signal at 1.3 ppm verified as lactate?",
+        answer=sign.answer,
+        reason=sign.reason,
+        scope="session",
+        sessions=(session,),
+        subject_of=place,
+        value=sign.value,
+        unit=sign.unit,
+        threshold=sign.threshold,
+        threshold_source=sign.source,
+    )
 
 
 def _apply(rule: _Rule, answers: Mapping[str, Answer]) -> tuple[Answer, tuple[str, ...]]:
