@@ -18,7 +18,7 @@ from hlhneuro.spectroscopy._core import Fitted, fit_core, spread
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.preprocessing import preprocess
-from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
+from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, scale_table, water_scale
 from hlhneuro.spectroscopy.spectra import Spectrum
 
 __all__ = ["SpectrumFit", "fit_spectrum"]
@@ -37,7 +37,7 @@ class SpectrumFit:
     components : mapping of name to complex array
         Contribution of each basis function with its fitted amplitude, without baseline.
     concentrations : DataFrame
-        Columns ``metabolite, concentration, unit, sd, crlb_percent, ratio_to_tcr, ratio_sd, detected``.
+        Columns ``metabolite, concentration, unit, sd, scale_sd, crlb_percent, ratio_to_tcr, ratio_sd, detected``.
     quality : mapping
         ``snr, linewidth_hz, linewidth_ppm, shift_ppm, phase0_deg, residual_ratio, fit_seconds, verdict, reasons``;
         verdict is ``good``, ``usable`` or ``not usable``.
@@ -63,6 +63,7 @@ def fit_spectrum(
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
     sequence: str | None = None,
     tissue: TissueFractions | tuple[float, float, float] | None = None,
+    age_years: float | None = None,
 ) -> SpectrumFit:
     """Preprocess one acquisition and fit it with a basis.
 
@@ -78,6 +79,8 @@ def fit_spectrum(
         What the spectrum was acquired with; wins over its header.
     tissue : TissueFractions or (float, float, float), optional
         Grey matter, white matter and CSF in the voxel, for the water reference; what three numbers leave is lesion.
+    age_years : float, optional
+        For the water reference: the tissue of infants is not that of adults.
 
     Returns
     -------
@@ -103,7 +106,7 @@ def fit_spectrum(
         seconds = time.perf_counter() - started
         if isinstance(tissue, tuple):
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
-        scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue)
+        scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes)
         return _report(prepared.spectrum, suited, fitted, scale, record, seconds, settings)
 
@@ -159,10 +162,10 @@ def _report(
     settings: SpectraSettings,
 ) -> SpectrumFit:
     point, model = fitted.solution, fitted.model
-    amplitudes = point.linear.amplitudes * scale.factor
-    table = concentration_table(
-        basis.names, basis.kinds, amplitudes, fitted.covariance * scale.factor**2, scale.unit, settings
+    amplitudes = concentration_table(
+        basis.names, basis.kinds, point.linear.amplitudes, fitted.covariance, "a.u.", settings
     )
+    table, remarks = scale_table(amplitudes, scale, settings)
     hz = spectrum.spectrometer_frequency_mhz
     shift_ppm = fitted.shift_hz / hz
     baseline = model.baseline.vectors @ point.linear.baseline
@@ -171,7 +174,7 @@ def _report(
         ("start values", {"shift_hz": fitted.start.shift_hz, "explained": round(fitted.start.explained, 4)}),
         ("baseline", {"effective_dimensions_per_ppm": fitted.flexibility}),
         ("fit", {"iterations": fitted.iterations, "noise_sd": fitted.noise_sd}),
-        ("quantification", {"unit": scale.unit, "notes": scale.notes}),
+        ("quantification", {"unit": scale.unit, "notes": remarks}),
     )
     return SpectrumFit(
         ppm=model.offset_ppm + (settings.fit_low_ppm + settings.fit_high_ppm) / 2 - point.parameters[nl.SHIFT] / hz,

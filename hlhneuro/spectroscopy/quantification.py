@@ -1,76 +1,55 @@
-"""From fitted amplitudes to concentrations: water reference, tissue water, relaxation."""
+"""From fitted amplitudes to concentrations: water reference, tissue water, and how far to trust the scale."""
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 
 from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy.relaxation import (
+    Relaxation,
+    Timing,
+    TissueFractions,
+    metabolite_groups,
+    relaxation_at,
+    water_parameters,
+)
 from hlhneuro.spectroscopy.spectra import Spectrum
 
-__all__ = ["Relaxation", "TissueFractions", "WaterScale", "relaxation_at", "water_amplitude", "water_scale"]
+__all__ = ["TissueFractions", "WaterScale", "scale_table", "water_amplitude", "water_scale"]
 
 _WATER_MMOL_PER_KG = 1e6 / 18.015  # molality of pure water
 
 
 @dataclass(frozen=True)
-class TissueFractions:
-    """Volume fractions of the voxel; they sum to one. Lesion water is taken to relax like grey matter."""
-
-    gm: float
-    wm: float
-    csf: float
-    lesion: float = 0.0
-
-    def __post_init__(self) -> None:
-        parts = (self.gm, self.wm, self.csf, self.lesion)
-        if min(parts) < 0 or not np.isclose(sum(parts), 1.0, atol=0.02):
-            raise ValueError(f"tissue fractions must be positive and sum to one, these are {parts}")
-
-
-@dataclass(frozen=True)
-class Relaxation:
-    """T1 and T2 (s) of ``gm``, ``wm``, ``csf`` and ``metabolite``, and water densities (g/ml) of the tissues."""
-
-    t1_s: Mapping[str, float]
-    t2_s: Mapping[str, float]
-    density: Mapping[str, float]
-    source: str
-
-    def factor(self, what: str, echo_time_s: float, repetition_time_s: float) -> float:
-        """Return the part of the equilibrium signal that is left."""
-        recovered = 1.0 - np.exp(-repetition_time_s / self.t1_s[what])
-        return float(np.exp(-echo_time_s / self.t2_s[what]) * recovered)
-
-
-@dataclass(frozen=True)
 class WaterScale:
-    """By what to multiply amplitudes per proton; with unit and, in sentences, what it rests on or why it is missing."""
+    """By what to multiply amplitudes per proton.
+
+    Parameters
+    ----------
+    factor : float
+        For a metabolite without relaxation times of its own.
+    unit : str
+    notes : tuple of str
+        What it rests on, or why it is missing.
+    relative_sd : float, optional
+        Standard uncertainty of `factor` as a part of it; None without a water reference.
+    groups : mapping of str to (float, float)
+        By basis function or sum: its own factor and that one's relative uncertainty.
+    """
 
     factor: float
     unit: str
     notes: tuple[str, ...]
+    relative_sd: float | None = None
+    groups: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
-
-@cache
-def _table() -> tuple[tuple[float, Relaxation], ...]:
-    data = tomllib.loads(files("hlhneuro.spectroscopy").joinpath("relaxation.toml").read_text(encoding="utf-8"))
-    density = {key: value for key, value in data["water_density"].items() if key != "source"}
-    return tuple(
-        (entry["field_t"], Relaxation(entry["t1_s"], entry["t2_s"], density, entry["source"]))
-        for entry in data["fields"]
-    )
-
-
-def relaxation_at(field_t: float, tolerance: float) -> Relaxation | None:
-    """Return the constants of the nearest field, or None if it is further away than `tolerance` (relative)."""
-    nearest, constants = min(_table(), key=lambda entry: abs(entry[0] - field_t))
-    return constants if abs(nearest - field_t) <= tolerance * nearest else None
+    def of(self, name: str) -> tuple[float, float | None]:
+        """Return the factor of one function or sum, and its relative uncertainty."""
+        return self.groups.get(name, (self.factor, self.relative_sd))
 
 
 def water_amplitude(water: Spectrum, settings: SpectraSettings) -> float:
@@ -94,8 +73,13 @@ def water_scale(
     *,
     tissue: TissueFractions | None = None,
     relaxation: Relaxation | None = None,
+    age_years: float | None = None,
 ) -> WaterScale:
-    """Return the factor from amplitude per proton to concentration.
+    """Return the factor from amplitude per proton to concentration, and how uncertain it is.
+
+    The uncertainty is that of tissue fractions, water contents and relaxation times, carried through the formula one
+    by one. Where lesion water decays for a long time before the echo, it is large; where it is larger than
+    `SpectraSettings.worst_scale_sd`, there is no water-referenced concentration.
 
     Parameters
     ----------
@@ -104,51 +88,115 @@ def water_scale(
     tissue : TissueFractions, optional
     relaxation : Relaxation, optional
         Constants; those of the field by default.
+    age_years : float, optional
+        Under `SpectraSettings.immature_years` the constants of adults do not hold: said, and added to the uncertainty.
 
     Returns
     -------
     WaterScale
-        Unit ``mmol/kg`` (of tissue water) or ``mM`` (`SpectraSettings.concentration_unit`) where tissue is known,
-        ``i.u.`` where the water reference stands on assumed tissue, ``a.u.`` (factor one) where it cannot be used.
+        Unit ``mmol/kg`` (of tissue water) or ``mM`` (of tissue; `SpectraSettings.concentration_unit`) where tissue is
+        known, ``i.u.`` where the water reference stands on assumed tissue (all metabolites then share one relaxation,
+        so that their ratios stay those of the spectrum), ``a.u.`` (factor one) where it cannot be used.
 
     References
     ----------
     Gasparovic C et al. Use of tissue water as a concentration reference for proton spectroscopic imaging. Magn Reson
-    Med 2006;55:1219.
+    Med 2006;55:1219. Near J et al. NMR Biomed 2021;34:e4257.
     """
+    why, echo_time_s, repetition_time_s, constants = _needed(spectrum, water, settings, relaxation)
+    if water is None or constants is None or why:
+        return WaterScale(1.0, "a.u.", (f"{why}: only ratios can be compared",))
+    notes = [f"water content and relaxation times of adults: {constants.source}"]
+    unit, alike = settings.concentration_unit, metabolite_groups()
+    if tissue is None:
+        alike = {}
+        tissue, unit = TissueFractions(0.5, 0.5, 0.0, 0.0, *settings.assumed_tissue_sd), "i.u."
+        notes.append("tissue in the voxel not known: equal parts of grey and white matter taken")
+    if tissue.csf > settings.most_csf:
+        why = f"{tissue.csf:.0%} of the voxel is CSF, in which there are no metabolites to speak of"
+        return WaterScale(1.0, "a.u.", (f"{why}: only ratios can be compared",))
+    values, sds = water_parameters(tissue, constants, settings.tissue_sd)
+    timing = Timing(echo_time_s, repetition_time_s, molar=unit == "mM")
+    spread = timing.spread(values, sds)
+    notes += _flags(tissue, age_years, settings)
+    if age_years is not None and age_years < settings.immature_years:
+        spread["age"] = settings.immature_scale_sd
+    water_sd = float(np.sqrt(sum(part**2 for part in spread.values())))
+    leading = max(spread, key=lambda name: spread[name], default="")
+    uncertain = f"the water reference is uncertain by {water_sd:.0%}" + (f", mostly for {leading}" if leading else "")
+    if water_sd > settings.worst_scale_sd:
+        why = f"{uncertain}: more than {settings.worst_scale_sd:.0%}, only ratios can be compared"
+        return WaterScale(1.0, "a.u.", (*notes, why))
+    per_signal = timing.visible_water(values) * _WATER_MMOL_PER_KG / (water_amplitude(water, settings) / 2.0)
+
+    def of(group: str) -> tuple[float, float]:
+        left, left_sd = timing.metabolite(constants.metabolite(group))
+        return per_signal / left, float(np.hypot(water_sd, left_sd))
+
+    groups = {member: of(group) for group, members in alike.items() for member in members}
+    factor, relative_sd = of("metabolite")
+    return WaterScale(factor, unit, (*notes, uncertain), relative_sd, groups)
+
+
+def _flags(tissue: TissueFractions, age_years: float | None, settings: SpectraSettings) -> list[str]:
+    """Return what about the voxel and the patient the constants of healthy adults do not hold for."""
+    found = []
+    if age_years is not None and age_years < settings.immature_years:
+        found.append(
+            f"age {age_years:.1f} years: brains under {settings.immature_years:g} years hold more water, which relaxes "
+            "more slowly, than the adults' values that were used"
+        )
+    if tissue.lesion > settings.lesion_fraction_note:
+        found.append(f"{tissue.lesion:.0%} of the voxel is lesion, for whose water typical values were taken")
+    return found
+
+
+def scale_table(
+    table: pd.DataFrame, scale: WaterScale, settings: SpectraSettings
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Put a table of amplitudes on the scale of concentrations.
+
+    Ratios to creatine stay as they are in the spectrum, without relaxation correction, so that they can be compared
+    with those of spectra without water reference and with published ones.
+
+    Parameters
+    ----------
+    table : DataFrame
+        See `hlhneuro.spectroscopy.fitting.SpectrumFit.concentrations`; amplitudes per proton.
+    scale : WaterScale
+
+    Returns
+    -------
+    table : DataFrame
+        With ``scale_sd``, the part of ``sd`` that comes from the scale (missing without a water reference);
+        ``crlb_percent`` is that of the fit alone.
+    notes : tuple of str
+        What the scale rests on, and what in the spectrum speaks against it.
+    """
+    factors = [scale.of(str(name)) for name in table["metabolite"]]
+    factor = np.array([one for one, _ in factors])
+    scaled = table.assign(concentration=table["concentration"] * factor, unit=scale.unit)
+    scale_sd = np.array([np.nan if part is None else part for _, part in factors]) * scaled["concentration"].abs()
+    scaled["sd"] = np.hypot(table["sd"] * factor, scale_sd.fillna(0.0))
+    scaled.insert(list(scaled.columns).index("sd") + 1, "scale_sd", scale_sd)
+    notes = scale.notes
+    lipid = table[table["metabolite"].isin(["Lip13"]) & table["detected"].astype(bool)]
+    if scale.relative_sd is not None and (lipid["ratio_to_tcr"] > settings.lipid_ratio_note).any():
+        notes = (*notes, "lipid at 1.3 ppm is present: in necrotic tissue water and metabolites relax like in no table")
+    return scaled, notes
+
+
+def _needed(
+    spectrum: Spectrum, water: Spectrum | None, settings: SpectraSettings, relaxation: Relaxation | None
+) -> tuple[str, float, float, Relaxation | None]:
+    """Return why there is no scale (or nothing), the times that it needs, and the constants of the field."""
+    echo_time_s, repetition_time_s = spectrum.echo_time_s, spectrum.repetition_time_s
     if water is None:
-        return WaterScale(1.0, "a.u.", ("no water reference: only ratios can be compared",))
-    missing = [
-        name
-        for name, value in (("echo time", spectrum.echo_time_s), ("repetition time", spectrum.repetition_time_s))
-        if value is None
-    ]
-    echo_time, repetition_time = spectrum.echo_time_s, spectrum.repetition_time_s
-    if missing or echo_time is None or repetition_time is None:
-        return WaterScale(1.0, "a.u.", (f"{' and '.join(missing)} not known: only ratios can be compared",))
+        return "no water reference", 0.0, 0.0, None
+    if echo_time_s is None or repetition_time_s is None:
+        times = (("echo time", echo_time_s), ("repetition time", repetition_time_s))
+        return f"{' and '.join(name for name, value in times if value is None)} not known", 0.0, 0.0, None
     constants = relaxation or relaxation_at(spectrum.field_t, settings.relaxation_field_tolerance)
     if constants is None:
-        return WaterScale(
-            1.0, "a.u.", (f"no relaxation times for {spectrum.field_t:.2f} T: only ratios can be compared",)
-        )
-    notes = [f"relaxation times: {constants.source}"]
-    unit = settings.concentration_unit
-    if tissue is None:
-        tissue, unit = TissueFractions(0.5, 0.5, 0.0), "i.u."
-        notes.append("tissue in the voxel not known: equal parts of grey and white matter taken")
-    if tissue.lesion > settings.lesion_fraction_note:
-        notes.append(f"{tissue.lesion:.0%} of the voxel is lesion, whose water content and relaxation are not known")
-    volumes = {"gm": tissue.gm + tissue.lesion, "wm": tissue.wm, "csf": tissue.csf}
-    grams = {name: volume * constants.density[name] for name, volume in volumes.items()}
-    visible = sum(g * constants.factor(name, echo_time, repetition_time) for name, g in grams.items())
-    total = sum(grams.values())
-    if unit == "mM":
-        water_content = visible
-    else:
-        tissue_water = 1.0 - grams["csf"] / total
-        if tissue_water < 0.05:
-            return WaterScale(1.0, "a.u.", ("the voxel holds almost only CSF: only ratios can be compared",))
-        water_content = visible / total / tissue_water
-    metabolite = constants.factor("metabolite", echo_time, repetition_time)
-    protons = water_amplitude(water, settings) / 2.0
-    return WaterScale(water_content * _WATER_MMOL_PER_KG / metabolite / protons, unit, tuple(notes))
+        return f"no relaxation times for {spectrum.field_t:.2f} T", 0.0, 0.0, None
+    return "", echo_time_s, repetition_time_s, constants
