@@ -4,7 +4,6 @@ from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fi
 from hlhneuro.spectroscopy.basis_files import read_basis, write_basis
 from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
 from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, detect, joint_evidence
-from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, detect, joint_evidence
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
 from hlhneuro.spectroscopy.mrsi import SpectrumGrid, load_mrsi
 from hlhneuro.spectroscopy.mrsi_anatomy import (
