@@ -14,7 +14,7 @@ from scipy.stats import chi2, norm
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._core import Fitted, Problem, spread
 
-__all__ = ["Evidence", "JointEvidence", "detect", "joint_evidence"]
+__all__ = ["Evidence", "JointEvidence", "detect", "detect_listed", "joint_evidence"]
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class Evidence:
     def to_record(self) -> Mapping[str, object]:
         """Return plain values, for the record of a fit."""
         return dict(vars(self))
+
+
+def detect_listed(problem: Problem, fitted: Fitted) -> tuple[Evidence, ...]:
+    """Weigh the metabolites of `SpectraSettings.detection_metabolites` that the basis holds, see `detect`."""
+    wanted = problem.settings.detection_metabolites
+    return tuple(detect(problem, fitted, name) for name in wanted if name in problem.basis.names)
 
 
 def detect(problem: Problem, fitted: Fitted, name: str) -> Evidence:

@@ -14,9 +14,10 @@ from threadpoolctl import threadpool_limits
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
-from hlhneuro.spectroscopy._core import Fitted, fit_core, spread
+from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
+from hlhneuro.spectroscopy.detection import Evidence, detect_listed
 from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, scale_table, water_scale
 from hlhneuro.spectroscopy.spectra import Spectrum
@@ -102,13 +103,15 @@ def fit_spectrum(
         prepared = preprocess(spectrum, water, settings)
         started = time.perf_counter()
         suited, notes = _suited_basis(prepared.spectrum, basis, settings)
-        fitted = fit_core(prepared.spectrum, suited, settings)
+        problem = make_problem(suited, settings)
+        fitted = solve(problem, prepared.spectrum.fid)
         seconds = time.perf_counter() - started
+        evidence = detect_listed(problem, fitted)
         if isinstance(tissue, tuple):
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
         scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes)
-        return _report(prepared.spectrum, suited, fitted, scale, record, seconds, settings)
+        return _report(prepared.spectrum, suited, fitted, evidence, scale, record, seconds, settings)
 
 
 def _acquisition(spectrum: Spectrum) -> tuple[str, Mapping[str, object]]:
@@ -156,6 +159,7 @@ def _report(
     spectrum: Spectrum,
     basis: Basis,
     fitted: Fitted,
+    evidence: tuple[Evidence, ...],
     scale: WaterScale,
     record: tuple[tuple[str, Mapping[str, object]], ...],
     seconds: float,
@@ -166,15 +170,19 @@ def _report(
         basis.names, basis.kinds, point.linear.amplitudes, fitted.covariance, "a.u.", settings
     )
     table, remarks = scale_table(amplitudes, scale, settings)
+    scaled = [found.scaled(scale.of(found.metabolite)[0]) for found in evidence]
+    for found in scaled:  # the likelihood knows better than the bound
+        table.loc[table["metabolite"] == found.metabolite, "detected"] = found.evidence_sd >= settings.detection_sd
     hz = spectrum.spectrometer_frequency_mhz
     shift_ppm = fitted.shift_hz / hz
     baseline = model.baseline.vectors @ point.linear.baseline
     components = point.functions * point.linear.amplitudes
-    notes = (
+    notes: tuple[tuple[str, Mapping[str, object]], ...] = (
         ("start values", {"shift_hz": fitted.start.shift_hz, "explained": round(fitted.start.explained, 4)}),
         ("baseline", {"effective_dimensions_per_ppm": fitted.flexibility}),
         ("fit", {"iterations": fitted.iterations, "noise_sd": fitted.noise_sd}),
         ("quantification", {"unit": scale.unit, "notes": remarks}),
+        *(("detection", found.to_record()) for found in scaled),
     )
     return SpectrumFit(
         ppm=model.offset_ppm + (settings.fit_low_ppm + settings.fit_high_ppm) / 2 - point.parameters[nl.SHIFT] / hz,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
 from hlhneuro.settings import SpectraSettings
-from hlhneuro.spectroscopy import Evidence, detect, joint_evidence
+from hlhneuro.spectroscopy import Evidence, detect, fit_spectrum, joint_evidence
 from hlhneuro.spectroscopy._core import make_problem, solve
 from hlhneuro.spectroscopy.basis import add_broad_signals
 from tests.spectroscopy.made import BROAD, HEALTHY, basis, spectrum
@@ -63,6 +63,15 @@ def test_what_much_lipid_hides_counts_as_error():
     fat = {"Lip13a": 60.0, "Lip13b": 60.0}
     with_fat, without = (lactate(HEALTHY | BROAD | {"Lac": 1.0} | extra, noise=0.1) for extra in (fat, {}))
     assert with_fat.standard_deviation > 5 * without.standard_deviation
+
+
+def test_the_fit_says_detected_where_the_likelihood_ratio_does():
+    fit = fit_spectrum(spectrum(HEALTHY | BROAD | {"Lac": 4.0}, noise=1.0), basis())
+    row = fit.concentrations.set_index("metabolite").loc["Lac"]
+    found = Evidence.from_record(next(facts for step, facts in fit.record if step == "detection"))
+    assert row.detected
+    assert found.evidence_sd > SETTINGS.detection_sd
+    assert found.amount == pytest.approx(row.concentration, rel=0.05)
 
 
 def test_a_metabolite_that_the_basis_lacks_is_an_error():
