@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from nifti_mrs.create_nmrs import gen_nifti_mrs_hdr_ext
+from nifti_mrs.hdr_ext import Hdr_Ext
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from hlhneuro.phantom._files import write_image
 from hlhneuro.phantom.physics import tissue
 from hlhneuro.phantom.placement import voxel_water
 from hlhneuro.phantom.spectra import (
@@ -32,7 +36,7 @@ from hlhneuro.phantom.spectra import (
 )
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, simulate_basis
 
-__all__ = ["GridPlan", "MadeGrid", "flat_head", "make_grid"]
+__all__ = ["GridPlan", "MadeGrid", "flat_head", "make_grid", "save_grid"]
 
 _Complex = NDArray[np.complex128]
 _Float = NDArray[np.float64]
@@ -248,3 +252,25 @@ def _sensitivities(count: int, rng: np.random.Generator) -> _Complex:
         return np.ones(1, dtype=np.complex128)
     raw = rng.uniform(0.4, 1.2, count) * np.exp(2j * np.pi * rng.random(count))
     return np.asarray(raw / np.linalg.norm(raw))
+
+
+def save_grid(path: Path, made: MadeGrid, *, water: bool = False) -> None:
+    """Write the spectra of a grid, or its water reference, as NIfTI-MRS.
+
+    Raises
+    ------
+    ValueError
+        If there is no water reference.
+    """
+    data = made.water if water else made.fids
+    if data is None:
+        raise ValueError("this grid was made without a water reference")
+    kept = (data if made.plan.coils > 1 else data[..., 0]).astype(np.complex64)
+    header = Hdr_Ext(FREQUENCY_MHZ[FIELD_T], "1H", dimensions=kept.ndim)
+    if made.plan.coils > 1:
+        header.set_dim_info(0, "DIM_COIL")
+    facts = {"EchoTime": made.plan.echo_time_s, "RepetitionTime": made.plan.repetition_time_s, "SequenceName": "press"}
+    for name, value in {**facts, "WaterSuppressed": not water}.items():
+        header.set_standard_def(name, value)
+    image = gen_nifti_mrs_hdr_ext(kept, DWELL_TIME_S, header, affine=made.plan.affine, no_conj=True)
+    write_image(path, image.image.nibImage)

@@ -23,7 +23,6 @@ __all__ = ["grid_quality", "metabolite_maps"]
 
 # Viridis: even in lightness, distinct for all common kinds of colour vision and in grey (van der Walt & Smith 2015).
 COLOUR_MAP = "viridis"
-OPACITY = 0.75
 # Expert-set: slices of a grid with several layers, and how far apart they are in parts of its extent.
 SLICES = (0.25, 0.5, 0.75)
 BAR_PART, BRIGHTEST_PERCENT = 0.06, 98
@@ -75,14 +74,22 @@ class _Scene:
             _places(np.isfinite(shown), layers),
         )
 
-    def tile(self, values: Plane, axis: int, at: int, title: str) -> Tile:
-        """Return the anatomy with colours where `values` (rows, columns, 4: colour and opacity) has them."""
+    def tile(self, colours: Plane, axis: int, at: int, title: str) -> Tile:
+        """Return the anatomy, replaced by `colours` (rows, columns, 3) where they are numbers.
+
+        Colours are not mixed with the anatomy: each stands for one value of the bar.
+        """
         grey = self.view.grey(self.background.data, self.window, axis, at)[..., None]
-        opacity = values[..., 3:] * self.view.near_brain(axis, at)[..., None]
+        painted = np.isfinite(colours) & self.view.near_brain(axis, at)[..., None]
         outlines: list[Outline] = []
         if self.lesion is not None:
             outlines.append(self.view.edge_of(self.lesion, axis, at, COLOURS["vermillion"], 1.0))
-        return self.view.tile((1 - opacity) * grey + opacity * values[..., :3], axis, at, *outlines, title=title)
+        return self.view.tile(np.where(painted, colours, grey), axis, at, *outlines, title=title)
+
+    def anatomy(self) -> list[Tile]:
+        """Return the anatomy alone, one tile per place."""
+        title = f"{self.background.contrast}\n"
+        return [self.tile(_nothing(self.view.plane(self.index, *at)), *at, title) for at in self.places]
 
     def coloured(self, values: NDArray[np.float64], valid: NDArray[np.bool_], title: str) -> list[Tile]:
         """Return one tile per place, with a colour bar from zero to the brightest that is shown."""
@@ -93,15 +100,14 @@ class _Scene:
         tiles = []
         for axis, at in self.places:
             plane = self.view.plane(laid, axis, at)
-            colours = np.asarray(colormaps[COLOUR_MAP](np.clip(np.nan_to_num(plane) / top, 0, 1)))
-            colours[..., 3] = OPACITY * np.isfinite(plane)
-            tile = self.tile(colours, axis, at, f"{title}\n0 to {number(top, 2)}")
-            tiles.append(replace(tile, picture=_with_bar(tile.picture)))
+            colours = np.asarray(colormaps[COLOUR_MAP](np.clip(np.nan_to_num(plane) / top, 0, 1)))[..., :3]
+            colours[~np.isfinite(plane)] = np.nan
+            tiles.append(_with_bar(self.tile(colours, axis, at, f"{title}\n0 to {number(top, 2)}")))
         return tiles
 
     def note(self) -> str:
         lesions = "; lesions (orange outline)" if self.lesion is not None else ""
-        return f"on {self.background.contrast}{lesions}; each voxel in its own colour (nearest neighbour); {CONVENTION}"
+        return f"each voxel in its own colour (nearest neighbour){lesions}; {CONVENTION}"
 
 
 def _places(shown: NDArray[np.bool_], layers: int) -> tuple[tuple[int, int], ...]:
@@ -116,16 +122,18 @@ def _places(shown: NDArray[np.bool_], layers: int) -> tuple[tuple[int, int], ...
 
 
 def _nothing(plane: Plane) -> Plane:
-    return np.zeros((*plane.shape, 4))
+    return np.full((*plane.shape, 3), np.nan)
 
 
-def _with_bar(picture: Plane) -> Plane:
+def _with_bar(tile: Tile) -> Tile:
     """Add the colour bar below a picture."""
-    rows, columns = picture.shape[:2]
+    rows, columns = tile.picture.shape[:2]
     bar = np.zeros((max(round(BAR_PART * rows), 3), columns, 3))
     inner = slice(round(0.1 * columns), round(0.9 * columns))
     bar[1:-1, inner] = np.asarray(colormaps[COLOUR_MAP](np.linspace(0, 1, inner.stop - inner.start)))[:, :3]
-    return np.concatenate([picture, bar])
+    below = ((0, len(bar)), (0, 0))
+    outlines = tuple(replace(line, field=np.pad(line.field, below)) for line in tile.outlines)
+    return replace(tile, picture=np.concatenate([tile.picture, bar]), outlines=outlines)
 
 
 def metabolite_maps(results: SubjectResults, grid: GridResult) -> Figure:
@@ -142,7 +150,7 @@ def metabolite_maps(results: SubjectResults, grid: GridResult) -> Figure:
         for name in settings.mrsi_maps
         if name in scene.fit.names
     ]
-    return _sheet(scene, columns, scene.note())
+    return _sheet(scene, [scene.anatomy(), *columns], scene.note())
 
 
 def grid_quality(results: SubjectResults, grid: GridResult) -> Figure:
@@ -155,26 +163,30 @@ def grid_quality(results: SubjectResults, grid: GridResult) -> Figure:
     """
     scene = _Scene.of(results, grid)
     fit = scene.fit
+    verdicts, seen = _verdicts(scene)
     columns = [
+        scene.anatomy(),
         scene.coloured(fit.snr, np.isfinite(fit.snr), "SNR"),
         scene.coloured(fit.linewidth_hz, np.isfinite(fit.linewidth_hz), "linewidth (Hz)"),
-        _verdicts(scene),
+        verdicts,
     ]
-    present = [state for state in STATE_COLOURS if (fit.state == state).any()]
-    key = [(STATE_COLOURS[state], f"{state.words} {int((fit.state == state).sum())}") for state in present]
-    return _sheet(scene, columns, scene.note(), key=key, width_in=6.5)
+    key = [(STATE_COLOURS[state], f"{state.words} {int((fit.state == state).sum())}") for state in seen]
+    return _sheet(scene, columns, scene.note(), key=key, width_in=8.0)
 
 
-def _verdicts(scene: _Scene) -> list[Tile]:
+def _verdicts(scene: _Scene) -> tuple[list[Tile], list[VoxelState]]:
+    """Return one tile per place, and which verdicts are seen in them."""
     laid = lay_on_anatomy(scene.fit.state.astype(np.float64), scene.fit.state != VoxelState.OUTSIDE, scene.index)
-    tiles = []
+    tiles, seen = [], set()
     for axis, at in scene.places:
         plane = np.nan_to_num(scene.view.plane(laid, axis, at)).astype(int)
+        near = scene.view.near_brain(axis, at)
         colours = _nothing(plane)
         for state, colour in STATE_COLOURS.items():
-            colours[plane == state] = (*to_rgb(colour), OPACITY)
+            colours[plane == state] = to_rgb(colour)
+            seen |= {state} if (near & (plane == state)).any() else set()
         tiles.append(scene.tile(colours, axis, at, "verdict\n"))
-    return tiles
+    return tiles, [state for state in STATE_COLOURS if state in seen]
 
 
 def _sheet(
