@@ -25,6 +25,8 @@ class SpectraSettings:
     )
     steam_mixing_time_s: float = tuned(0.010, "expert-set: common TM of clinical STEAM; used if unknown", "s")
     longest_echo_time_s: float = tuned(2.0, "expert-set: longer times are milliseconds taken for seconds", "s")
+    basis_dwell_time_s: float = tuned(2.5e-4, "expert-set: 4 kHz, four times what a brain spectrum fills at 3 T", "s")
+    basis_points: int = tuned(4096, "expert-set: lasts a second, longer than any line of a brain spectrum")
     basis_field_tolerance: float = tuned(0.01, "expert-set: shifts keep their ppm, couplings are off by 1 % at most")
     basis_echo_time_tolerance_s: float = tuned(0.001, "expert-set: coupled signals turn by J*TE, below 1 %", "s")
     basis_shortest_s: float = tuned(
@@ -68,6 +70,8 @@ class SpectraSettings:
     noise_beyond_ppm: float = tuned(5.0, "expert-set: no proton of tissue resonates as far from water", "ppm")
     registration_window_s: float = tuned(0.2, "Near 2015, Magn Reson Med 73:44: leading part of the FID", "s")
     outlier_sd: float = tuned(5.0, "expert-set: robust standard deviations beyond which a transient is left out")
+    outlier_part: float = tuned(0.25, "expert-set: a difference below this part of the signal spoils no mean")
+    outlier_fewest: int = tuned(4, "expert-set: of three transients nobody can say which is wrong")
     water_band_ppm: float = tuned(1.2, "expert-set: half of the band in which water is modelled; of 0.8 to 1.6", "ppm")
     water_half_width_ppm: float = tuned(0.35, "expert-set: what counts as water, 4.3 to 5.0 ppm", "ppm")
     water_search_ppm: float = tuned(0.55, "expert-set: residual water lies within 4.1 to 5.2 ppm", "ppm")
@@ -75,6 +79,9 @@ class SpectraSettings:
     water_worth_removing: float = tuned(1.0, "expert-set: height over the tallest metabolite; Cr at 3.9 ppm is lower")
     water_components: int = tuned(16, "expert-set: damped sinusoids in the band; best of 12 to 30 on made spectra")
     water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
+    water_voxel_tolerance: float = tuned(0.1, "expert-set: part of the voxel's shortest edge it may be off")
+    eddy_noise_sd: float = tuned(8.0, "expert-set: noise then turns the phase by 5 degrees")
+    eddy_lowest_part: float = tuned(0.005, "expert-set: weaker water may be a beat with another signal")
     water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
     conjugate_energy_ratio: float = tuned(4.0, "expert-set: mirrored over expected metabolite energy")
     concentration_unit: str = tuned("mmol/kg", "Gasparovic 2006, Magn Reson Med 55:1219 (molal); or mM (molar)")
@@ -128,6 +135,10 @@ class PatternSettings:
     lipid_echo_s: float = tuned(0.1, "expert-set: lipids have a T2 of some 60 ms", "s")
     reduced_ratio: float = tuned(0.8, "expert-set, not validated in HLH: part of the reference")
     raised_ratio: float = tuned(1.2, "expert-set, not validated in HLH: part of the reference")
+    choline_naa_ratio: float = tuned(
+        2.0, "expert-set, not validated in HLH: Cho/NAA over that of the reference; not specific (Saindane 2002)"
+    )
+    course_change: float = tuned(0.15, "expert-set: change from one session to the next that counts")
     all_low_ratio: float = tuned(
         0.6, "expert-set, not validated in HLH: NAA, Cr and Cho each; direction after Kamada 1997, Bizzi 2001"
     )
@@ -140,6 +151,18 @@ class PatternSettings:
     overlap_least: float = tuned(
         0.7, "expert-set: Dice overlap of voxels to be compared over time; a 20 mm cube that is shifted by 6 mm"
     )
+    norm_controls: str = tuned("", "expert-set: path of a table of healthy controls (docs/norms.md); empty: none")
+    norm_echo_time_s: float = tuned(0.006, "expert-set: TE 30 ms and TE 35 ms may share norms", "s")
+    norm_step: float = tuned(
+        1.5, "expert-set: how many times as old, from conception, the next group may be for interpolation"
+    )
+    norm_reach: float = tuned(1.1, "expert-set: how many times as old or as young as a group a patient may be")
+    norm_gaps_years: tuple[float, ...] = tuned(
+        (2.0, 5.0, 15.0, 18.0),
+        "Gudmundson 2023, Anal Biochem 676:115227: no groups of healthy people from 2 to 5 and from 15 to 18 years",
+        "years",
+    )
+    norm_region_least: float = tuned(0.5, "expert-set: part of a voxel that makes it one of a region")
     lactate_sd: float = tuned(3.0, "expert-set: chance of 0.13 % in a spectrum without lactate", "sd")
     lactate_long_sd: float = tuned(2.0, "expert-set: evidence that the long echo time alone has to give", "sd")
     lactate_misfit_sd: float = tuned(4.0, "expert-set: beyond it echo times share no amount of lactate", "sd")

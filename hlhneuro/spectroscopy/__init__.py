@@ -15,6 +15,7 @@ from hlhneuro.spectroscopy.mrsi_anatomy import (
     voxels_on_anatomy,
 )
 from hlhneuro.spectroscopy.mrsi_fit import GridFit, VoxelState, fit_mrsi
+from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
 from hlhneuro.spectroscopy.patterns import assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
@@ -29,6 +30,9 @@ __all__ = [
     "GridFit",
     "GridResult",
     "JointEvidence",
+    "NoNorm",
+    "Norm",
+    "Norms",
     "Spectrum",
     "SpectrumFit",
     "SpectrumGrid",
@@ -55,6 +59,7 @@ __all__ = [
     "preprocess",
     "read_basis",
     "regions_of",
+    "region_of",
     "simulate_basis",
     "spectrum_findings",
     "voxels_on_anatomy",
