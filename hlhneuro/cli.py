@@ -160,6 +160,56 @@ def told_facts(arguments: argparse.Namespace) -> SpectrumFacts:
     )
 
 
+def basis_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro basis``."""
+    from hlhneuro.pipeline import make_basis_set
+
+    basis = make_basis_set(
+        arguments.out,
+        arguments.sequence,
+        arguments.echo_time_s,
+        field_t=arguments.field_t,
+        spectrometer_frequency_mhz=arguments.frequency_mhz,
+        first_echo_s=arguments.first_echo_s,
+        mixing_time_s=arguments.mixing_time_s,
+        pulse_bandwidth_hz=arguments.pulse_bandwidth_hz,
+        points=arguments.points,
+        dwell_time_s=arguments.dwell_time_s,
+        metabolites=arguments.metabolites,
+        settings=load_settings(arguments.settings, arguments.set).spectra,
+    )
+    for note in basis.assumptions:
+        err_console.print(f"note: {note}", markup=False, highlight=False)
+    out_console.print(
+        f"{len(basis.names)} metabolites, {basis.source}; in {arguments.out}", markup=False, highlight=False
+    )
+    return 0
+
+
+def import_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro import``: DICOM folders and vendor spectra into the study."""
+    from hlhneuro.pipeline.importing import import_into_study
+    from hlhneuro.study.importing import ImportOptions, SpectrumOptions
+
+    spectra = SpectrumOptions(told_facts(arguments), tuple(arguments.water), arguments.acq, arguments.voi)
+    outcome = import_into_study(
+        arguments.source,
+        arguments.study,
+        arguments.subject,
+        arguments.session,
+        ImportOptions(dict(arguments.contrast), spectra, arguments.overwrite),
+    )
+    styles = {"imported": "green", "left out": "dim", "unknown": "yellow", "failed": "bold red"}
+    table = Table("source", "state", "file", "why", title=f"Import into {arguments.study}")
+    for row in outcome.rows:
+        why = "; ".join(filter(None, (row.why, row.remedy)))
+        table.add_row(as_plain(row.source), f"[{styles[row.state]}]{row.state}[/]", row.name, as_plain(why))
+    if arguments.verbose >= 0:
+        Console(width=None if out_console.is_terminal else 160).print(table)
+    out_console.print(f"{len(outcome.written)} files written, {len(outcome.unchanged)} there already", highlight=False)
+    return 0 if outcome.ok else 1
+
+
 def phantom_command(arguments: argparse.Namespace) -> int:
     """``hlhneuro phantom``."""
     from hlhneuro.phantom import write_study
@@ -308,6 +358,46 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("--tissue", type=fractions, metavar="GM,WM,CSF", help="tissue fractions of the voxel")
     fit.set_defaults(command=fit_command)
 
+    basis = commands.add_parser("basis", parents=[common, tuning], help="simulate a basis set")
+    basis.add_argument("--sequence", required=True, help="press, steam, slaser, laser, spin-echo or pulse-acquire")
+    basis.add_argument("--echo-time-s", type=float, required=True, help="echo time in seconds")
+    field = basis.add_mutually_exclusive_group(required=True)
+    field.add_argument("--field-t", type=float, help="field in tesla; many scanners of 3 T have 2.89")
+    field.add_argument("--frequency-mhz", type=float, help="or proton frequency in MHz, as the spectrum says it")
+    basis.add_argument(
+        "--out", type=Path, required=True, metavar="FILE|DIR",
+        help="FILE.BASIS for LCModel, or a new folder for FSL-MRS",
+    )  # fmt: skip
+    basis.add_argument("--first-echo-s", type=float, help="TE1 of PRESS in seconds")
+    basis.add_argument("--mixing-time-s", type=float, help="TM of STEAM in seconds")
+    basis.add_argument(
+        "--pulse-bandwidth-hz", type=float, help="bandwidth of the refocusing pulses; unlimited if left out"
+    )
+    basis.add_argument("--points", type=int, help="samples of each FID (default: a second)")
+    basis.add_argument("--dwell-time-s", type=float, help="time between samples in seconds (default: 1/4000)")
+    basis.add_argument("--metabolites", nargs="+", metavar="NAME", help="only these (default: those of a brain at 3 T)")
+    basis.set_defaults(command=basis_command)
+
+    bring = commands.add_parser(
+        "import", parents=[common, said], help="DICOM images and spectra of any scanner into a study"
+    )
+    bring.add_argument("source", type=Path, help="folder with DICOM files and spectra, or the file of one spectrum")
+    bring.add_argument("study", type=Path, help="BIDS folder; made if it is not there")
+    bring.add_argument("--subject", required=True, metavar="S", help="label of the patient, such as 01")
+    bring.add_argument("--session", required=True, metavar="T", help="label of the visit, such as 01")
+    bring.add_argument(
+        "--contrast", nargs="+", action="extend", default=[], type=contrast_of_series, metavar="SERIES=CONTRAST",
+        help="what a series is, by its number or description: 7=FLAIR, 9=ce-gadolinium_T1w, 12=skip",
+    )  # fmt: skip
+    bring.add_argument(
+        "--water", nargs="+", action="extend", default=[], metavar="NAME",
+        help="files or series that are water references, where neither header nor name says so",
+    )  # fmt: skip
+    bring.add_argument("--acq", metavar="LABEL", help="acq- label for the names of this import")
+    bring.add_argument("--voi", metavar="LABEL", help="voi- label for spectra: where the voxel lies")
+    bring.add_argument("--overwrite", action="store_true", help="replace files that are there with other content")
+    bring.set_defaults(command=import_command)
+
     phantom = commands.add_parser("phantom", parents=[common], help="write a study whose truth is known")
     phantom.add_argument("study", type=Path)
     phantom.add_argument("--subjects", type=int, default=2)
@@ -315,6 +405,14 @@ def build_parser() -> argparse.ArgumentParser:
     phantom.add_argument("--seed", type=int, default=1)
     phantom.set_defaults(command=phantom_command)
     return parser
+
+
+def contrast_of_series(text: str) -> tuple[str, str]:
+    """Parse ``SERIES=CONTRAST``."""
+    series, equals, contrast = text.rpartition("=")
+    if not (series and equals and contrast):
+        raise argparse.ArgumentTypeError("give SERIES=CONTRAST, such as 7=FLAIR")
+    return series, contrast
 
 
 def fractions(text: str) -> tuple[float, float, float]:

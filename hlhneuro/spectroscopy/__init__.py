@@ -1,7 +1,7 @@
 """From raw FIDs to a named pattern."""
 
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
-from hlhneuro.spectroscopy.basis_files import read_basis, write_basis
+from hlhneuro.spectroscopy.basis_files import read_basis, write_basis, write_basis_folder
 from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
 from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, detect, joint_evidence
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
@@ -65,4 +65,5 @@ __all__ = [
     "voxels_on_anatomy",
     "water_scale",
     "write_basis",
+    "write_basis_folder",
 ]

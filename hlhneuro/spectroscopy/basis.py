@@ -175,6 +175,9 @@ def simulate_basis(
     Lange T, Dydak U, Roberts TPL, et al. AJNR Am J Neuroradiol 2006;27:895-901 (lactate at 3 T).
     """
     frequency = _frequency(spectrometer_frequency_mhz, field_t)
+    for what, value in (("dwell time", dwell_time_s), ("number of points", points)):
+        if not value > 0:
+            raise StudyError(f"the {what} is not above zero", found=value, remedy=f"give a {what} that is")
     timing, assumptions = sequence_timing(
         sequence, echo_time_s, first_echo_s, mixing_time_s, settings, pulse_bandwidth_hz=pulse_bandwidth_hz
     )

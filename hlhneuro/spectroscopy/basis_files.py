@@ -1,135 +1,193 @@
-"""Basis sets in files: read and write LCModel's."""
+"""Basis sets in files: LCModel's ``.BASIS`` and ``.RAW``, FSL-MRS folders, folders of NIfTI-MRS."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from hlhneuro.errors import InputError
+from hlhneuro.errors import InputError, StudyError
+from hlhneuro.spectroscopy._fsl_files import json_text, parse_json
+from hlhneuro.spectroscopy._lcmodel_files import Function, basis_text, parse_basis, parse_raw, raw_text
 from hlhneuro.spectroscopy.basis import Basis
-from hlhneuro.spectroscopy.spectra import REFERENCE_PPM
+from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, load_spectrum
+from hlhneuro.spectroscopy.spin_systems import metabolite_name, signal_kind
 
-__all__ = ["read_basis", "write_basis"]
+__all__ = ["read_basis", "write_basis", "write_basis_folder"]
 
-_ALIASES = {
-    "ins": "mI", "mi": "mI", "scyllo": "sIns", "sins": "sIns", "si": "sIns", "pch": "PCho", "pcho": "PCho",
-    "gpc": "GPC", "glu": "Glu", "gln": "Gln", "naa": "NAA", "naag": "NAAG", "cr": "Cr", "pcr": "PCr", "lac": "Lac",
-    "gaba": "GABA", "gsh": "GSH", "tau": "Tau", "asp": "Asp", "asc": "Asc", "ala": "Ala", "gly": "Gly", "glc": "Glc",
-    "pe": "PE", "act": "Ace", "ace": "Ace", "suc": "Suc", "pyr": "Pyr",
-}  # fmt: skip
+_SEQUENCES = {"semi-laser": "slaser", "s-laser": "slaser", "se": "spin-echo"}
+_FORMS = "give an LCModel .BASIS file, or a folder of FSL-MRS .json, LCModel .RAW or NIfTI-MRS files"
+_SAME = 1e-4  # relative difference of dwell times or frequencies that is rounding
 
 
-def read_basis(path: str | Path) -> Basis:
-    """Read an LCModel ``.BASIS`` file or a folder of LCModel ``.RAW`` files that lie beside one.
+def read_basis(
+    path: str | Path, *, dwell_time_s: float | None = None, spectrometer_frequency_mhz: float | None = None
+) -> Basis:
+    """Read a basis set.
+
+    Parameters
+    ----------
+    path : path
+        An LCModel ``.BASIS`` file, or a folder that holds one; else a folder of FSL-MRS ``.json``, of LCModel ``.RAW``
+        or of NIfTI-MRS files, one function each.
+    dwell_time_s, spectrometer_frequency_mhz : float, optional
+        What the files leave out, as ``.RAW`` files mostly do; refused where the files say something else.
+
+    Returns
+    -------
+    Basis
+        Names that the package has another word for are replaced by it; unknown ones stay. Functions whose metabolites
+        lie on the wrong side of water are conjugated, which `Basis.assumptions` then says: ``.RAW`` files exist in
+        both conventions.
 
     Raises
     ------
     InputError
-        If the file cannot be read or lacks its dwell time or frequency.
+        If a file cannot be read, functions do not belong together, or dwell time or frequency are not known.
     """
     path = Path(path)
-    if path.is_dir():
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() == ".basis")
-        if len(found) != 1:
-            raise InputError(
-                "the folder does not hold exactly one .BASIS file",
-                path=path,
-                found=len(found),
-                remedy="give the .BASIS file itself: .RAW files do not say their dwell time and frequency",
-            )
-        path = found[0]
-    try:
-        text = path.read_text(encoding="latin-1")
-    except OSError as error:
-        raise InputError(
-            f"the basis could not be read: {error}", path=path, remedy="give an LCModel .BASIS file"
-        ) from error
-    header, *entries = re.split(r"\$BASIS\s*\n", text)
-    frequency, dwell = _number(header, "HZPPPM", path), _number(header, "BADELT", path)
-    echo_ms = _number(header, "ECHOT", path, needed=False)
-    sequence = re.search(r"\bSEQ\s*=\s*'([^']*)'", header)
-    if not entries:
-        raise InputError("the basis holds no function", path=path, remedy="give a complete LCModel .BASIS file")
-    names, fids = zip(*(_entry(entry, path) for entry in entries), strict=True)
-    if len({f.size for f in fids}) != 1:
+    functions = _functions(path)
+    dwell = _shared(path, "dwell time", [f.dwell_time_s for f in functions], dwell_time_s)
+    frequency = _shared(
+        path, "proton frequency", [f.spectrometer_frequency_mhz for f in functions], spectrometer_frequency_mhz
+    )
+    if len({f.fid.size for f in functions}) != 1:
         raise InputError("the functions of the basis differ in length", path=path, remedy="write the basis again")
-    known = echo_ms is not None and echo_ms > 0
-    name = (sequence.group(1).strip().lower() or None) if sequence else None
+    first = functions[0]
+    names = _own_names([f.name for f in functions])
     try:
-        return Basis(
+        basis = Basis(
             names=names,
-            fids=np.stack(fids),
-            dwell_time_s=dwell or 0.0,
-            spectrometer_frequency_mhz=frequency or 0.0,
-            kinds=tuple(_kind(n) for n in names),
-            echo_time_s=echo_ms / 1000.0 if known and echo_ms is not None else None,
-            sequence=name,
-            reference_ppm=_number(header, "PPMSEP", path, needed=False) or REFERENCE_PPM,
+            fids=np.stack([f.fid for f in functions]),
+            dwell_time_s=dwell,
+            spectrometer_frequency_mhz=frequency,
+            kinds=tuple(map(signal_kind, names)),
+            echo_time_s=first.echo_time_s,
+            sequence=_SEQUENCES.get(first.sequence or "", first.sequence),
+            reference_ppm=first.reference_ppm or REFERENCE_PPM,
             source=path.name,
         )
     except ValueError as error:
         raise InputError(str(error), path=path, remedy="write the basis again") from error
-
-
-def _entry(text: str, path: Path) -> tuple[str, NDArray[np.complex128]]:
-    """Return name and FID of one function; the file holds the unitary Fourier transform of the zero-filled FID."""
-    head, _, body = text.partition("$END")
-    name = re.search(r"METABO\s*=\s*'([^']*)'", head)
-    try:
-        numbers = np.array(body.split("$")[0].split(), dtype=np.float64)
-        if name is None or numbers.size < 4 or numbers.size % 2:
-            raise ValueError("incomplete")
-    except ValueError as error:
-        raise InputError(
-            f"a function of the basis cannot be read: {error}",
-            path=path,
-            field="METABO",
-            found=name.group(1) if name else None,
-            remedy="write the basis again",
-        ) from error
-    spectrum = numbers[0::2] + 1j * numbers[1::2]
-    fid = np.fft.ifft(spectrum)[: spectrum.size // 2] * np.sqrt(spectrum.size)
-    raw = name.group(1).strip()
-    return _ALIASES.get(raw.lower(), raw), fid
-
-
-def _kind(name: str) -> str:
-    lower = name.lower()
-    if lower.startswith("lip"):
-        return "lipid"
-    return "macromolecule" if lower.startswith(("mm", "mac")) else "metabolite"
-
-
-def _number(header: str, field: str, path: Path, *, needed: bool = True) -> float | None:
-    match = re.search(rf"\b{field}\s*=\s*([-+0-9.EeDd]+)", header)
-    if match is None:
-        if needed:
-            raise InputError(
-                "the basis does not say this", path=path, field=field, remedy="give a complete LCModel .BASIS file"
-            )
-        return None
-    return float(match.group(1).replace("D", "E").replace("d", "e"))
+    return _upright(basis)
 
 
 def write_basis(basis: Basis) -> str:
     """Return the basis as the text of an LCModel ``.BASIS`` file (the caller writes it)."""
-    echo_ms = -1.0 if basis.echo_time_s is None else basis.echo_time_s * 1000.0
-    size = 2 * basis.points
-    head = (
-        f" $SEQPAR\n FWHMBA = -1.,\n HZPPPM = {basis.spectrometer_frequency_mhz:.6f},\n ECHOT = {echo_ms:.3f},\n"
-        f" SEQ = '{(basis.sequence or ' ').upper()}'\n $END\n"
-        f" $BASIS1\n IDBASI = '{basis.source[:60]}',\n FMTBAS = '(2E16.8)',\n BADELT = {basis.dwell_time_s:.12f},\n"
-        f" NDATAB = {size}\n $END\n"
-    )
-    parts = [head]
-    for name, fid in zip(basis.names, basis.fids, strict=True):
-        spectrum = np.fft.fft(fid, size) / np.sqrt(size)
-        parts.append(
-            f" $NMUSED\n PPMSEP = {basis.reference_ppm:.4f}\n $END\n $BASIS\n ID = '{name}',\n METABO = '{name}',\n"
-            " CONC = 1.,\n TRAMP = 1.,\n VOLUME = 1.,\n ISHIFT = 0\n $END\n"
+    return basis_text(_as_functions(basis), basis.source)
+
+
+def write_basis_folder(basis: Basis, form: str) -> dict[str, str]:
+    """Return the basis as the names and texts of the files of a folder (the caller writes them).
+
+    Parameters
+    ----------
+    basis : Basis
+    form : str
+        ``fsl`` for FSL-MRS, ``raw`` for LCModel's ``.RAW``.
+    """
+    # Neither form says which shift is at zero frequency: it is moved to where their readers take it to be.
+    functions = _as_functions(basis.resampled(basis.dwell_time_s, basis.points, basis.spectrometer_frequency_mhz))
+    if form == "fsl":
+        return {f"{f.name}.json": json_text(f, basis.source) for f in functions}
+    if form == "raw":
+        return {f"{f.name}.RAW": raw_text(f) for f in functions}
+    raise StudyError("unknown form of a basis folder", field="form", found=form, remedy="use: fsl, raw")
+
+
+def _as_functions(basis: Basis) -> list[Function]:
+    return [
+        Function(
+            name,
+            fid,
+            basis.dwell_time_s,
+            basis.spectrometer_frequency_mhz,
+            basis.echo_time_s,
+            basis.sequence,
+            basis.reference_ppm,
         )
-        parts.append("".join(f"{z.real:16.8E}{z.imag:16.8E}\n" for z in spectrum))
-    return "".join(parts)
+        for name, fid in zip(basis.names, basis.fids, strict=True)
+    ]
+
+
+def _functions(path: Path) -> list[Function]:
+    if not path.is_dir():
+        return _parsed(path)
+    inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+    whole = [p for p in inside if p.suffix.lower() == ".basis"]
+    if len(whole) > 1:
+        raise InputError(
+            "the folder holds several .BASIS files", path=path, found=len(whole), remedy="give the one to use"
+        )
+    for files in (whole, *([p for p in inside if p.suffix.lower() == kind] for kind in (".json", ".raw"))):
+        if files:
+            return [function for file in files for function in _parsed(file)]
+    if images := [p for p in inside if p.name.endswith((".nii", ".nii.gz"))]:
+        return [_nifti(p) for p in images]
+    raise InputError("the folder holds no basis set", path=path, remedy=_FORMS)
+
+
+def _parsed(path: Path) -> list[Function]:
+    kind = path.suffix.lower()
+    try:
+        text = path.read_text(encoding="utf-8" if kind == ".json" else "latin-1")
+        if kind == ".json":
+            return [parse_json(text)]
+        return [parse_raw(text, path.stem)] if kind == ".raw" else parse_basis(text)
+    except (OSError, ValueError) as error:
+        raise InputError(f"the basis could not be read: {error}", path=path, remedy=_FORMS) from error
+
+
+def _nifti(path: Path) -> Function:
+    spectrum = load_spectrum(path)
+    if spectrum.fid.ndim != 1:
+        raise InputError(
+            "a basis function is a single FID",
+            path=path,
+            found=f"dimensions {', '.join(spectrum.dimensions)}",
+            remedy="give one NIfTI-MRS file without further dimensions per function",
+        )
+    return Function(
+        path.name.removesuffix(".gz").removesuffix(".nii"),
+        spectrum.fid,
+        spectrum.dwell_time_s,
+        spectrum.spectrometer_frequency_mhz,
+        spectrum.echo_time_s,
+        spectrum.sequence,
+    )
+
+
+def _shared(path: Path, what: str, found: Sequence[float | None], given: float | None) -> float:
+    """Return the one value of all functions."""
+    values = [value for value in (given, *found) if value is not None]
+    if not values:
+        raise InputError(
+            f"the basis does not say its {what}",
+            path=path,
+            remedy=f"give the {what} with the basis, or a .BASIS file or FSL-MRS folder, which say it",
+        )
+    if not 0 < min(values) <= max(values) <= min(values) * (1 + _SAME):
+        raise InputError(
+            f"the {what} of the basis is not one positive number",
+            path=path,
+            found=", ".join(f"{value:g}" for value in sorted(set(values))),
+            remedy="give functions that belong together",
+        )
+    return float(values[0])
+
+
+def _own_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the package's names; where two functions would get the same one, the names of the file are kept."""
+    own = [metabolite_name(name) for name in names]
+    return tuple(o if own.count(o) == 1 else name for o, name in zip(own, names, strict=True))
+
+
+def _upright(basis: Basis) -> Basis:
+    """Conjugate a basis whose signals lie above water instead of below it."""
+    energy = np.sum(np.abs(np.fft.fft(basis.fids, axis=1)) ** 2, axis=0)
+    if energy[basis.ppm < basis.reference_ppm].sum() >= energy[basis.ppm > basis.reference_ppm].sum():
+        return basis
+    note = "the basis was read as complex conjugate: its metabolites lay on the wrong side of water"
+    return replace(basis, fids=basis.fids.conj(), assumptions=(*basis.assumptions, note))
