@@ -8,11 +8,14 @@ import pytest
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import fit_spectrum, load_spectrum, preprocess
-from hlhneuro.spectroscopy.preprocessing import align_transients, correct_eddy_currents, remove_water
+from hlhneuro.spectroscopy.eddy_currents import correct_eddy_currents
+from hlhneuro.spectroscopy.transients import align_transients
+from hlhneuro.spectroscopy.water_removal import remove_water
 
 from . import made
 
 SETTINGS = SpectraSettings()
+METABOLITES = (SETTINGS.fit_low_ppm, SETTINGS.fit_high_ppm)
 TIME = np.arange(made.POINTS) * made.DWELL_S
 VENDOR = Path(__file__).parents[2].parent / "shared" / "data" / "mrs_vendor" / "nifti_mrs"
 
@@ -34,9 +37,11 @@ def transients(count=12):
 
 def test_drift_and_phase_of_transients_are_found():
     clean, shots, shifts, phases = transients()
-    aligned, found, found_phases = align_transients(shots + noise(shots.shape, 1.0), made.DWELL_S, SETTINGS)
-    np.testing.assert_allclose(found, shifts, atol=0.15)
-    np.testing.assert_allclose(found_phases, phases, atol=0.08)
+    noisy = shots + noise(shots.shape, 1.0)
+    found = align_transients(noisy, made.from_fid(clean), METABOLITES, SETTINGS)
+    np.testing.assert_allclose(found.shifts_hz, shifts, atol=0.15)
+    np.testing.assert_allclose(found.phases_rad, phases, atol=0.08)
+    aligned = found.undo(noisy, made.DWELL_S)
     error = np.linalg.norm(aligned.mean(axis=1) - clean) / np.linalg.norm(clean)
     assert error < 0.06
 
@@ -91,7 +96,7 @@ def test_an_eddy_current_is_taken_away():
     clean = made.spectrum(made.HEALTHY).fid
     phase = np.exp(1j * (0.7 + 2.0 * (1 - np.exp(-TIME / 0.05))))
     water = 1e4 * made.line(4.65, 8.0) * phase + noise(made.POINTS, 1.0)
-    corrected = correct_eddy_currents(clean * phase, water)
+    corrected = correct_eddy_currents(clean * phase, water, SETTINGS)
     assert np.linalg.norm(corrected - clean) / np.linalg.norm(clean) < 0.02
 
 
@@ -124,7 +129,8 @@ def test_raw_data_of_a_7_t_scanner_go_all_the_way():
     assert 0.15 < table.ratio_to_tcr["tCho"] < 0.45
     assert not table.detected["Lac"]
     assert fit.quality["linewidth_ppm"] < 0.05
-    assert [name for name, _ in fit.record][1:4] == [
+    assert [name for name, _ in fit.record][1:5] == [
+        "water reference",
         "coil combination",
         "transients",
         "transients of the water reference",
