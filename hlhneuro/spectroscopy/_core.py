@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
-from hlhneuro.spectroscopy._linear import make_baseline, solve_amplitudes
-from hlhneuro.spectroscopy._start import Start, find_start, noise_sd
+from hlhneuro.spectroscopy._linear import make_baseline, solve_products
+from hlhneuro.spectroscopy._start import Start, Templates, find_start, make_templates, noise_sd
 from hlhneuro.spectroscopy.basis import Basis
 from hlhneuro.spectroscopy.spectra import Spectrum
 
@@ -37,6 +37,8 @@ class Problem:
     model : Model
         Basis functions cut to the band that is used; holds no data.
     prior : Prior
+    templates : Templates
+        For the search of start values.
     settings : SpectraSettings
     """
 
@@ -46,6 +48,7 @@ class Problem:
     fitted: slice
     model: nl.Model
     prior: nl.Prior
+    templates: Templates
     settings: SpectraSettings
 
 
@@ -107,33 +110,32 @@ def make_problem(basis: Basis, settings: SpectraSettings) -> Problem:
     duration = basis.points * basis.dwell_time_s
     # Damped to a thousandth at their end, FIDs do not wrap around when the band is cut; the fit takes it off again.
     damped_hz = float(np.log(1000.0) / (np.pi * duration))
-    damping = np.exp(-np.pi * damped_hz * time)
+    prior = _make_prior(basis, settings)
+    # Sharpened by what a line may be narrower than usual, broad FIDs only ever decay: growth would raise what leaks.
+    sharpened = prior.mean[nl.COMMON + len(basis.names) :] * np.array([kind != "metabolite" for kind in basis.kinds])
+    damping = np.exp(np.multiply.outer(nl.GAUSS * sharpened, time**2) - np.pi * damped_hz * time)
     spectra = np.fft.fftshift(np.fft.fft(basis.fids * damping, axis=-1), axes=-1)[:, band_start : band_start + size]
     fids = np.fft.ifft(np.fft.ifftshift(spectra, axes=-1), axis=-1)
     # Cutting the band smears the sharp onset of a FID to slightly negative times, which sit at the end of the axis.
     place = np.arange(size)
-    place = np.where(place >= size - size // 16, place - size, place)
-    inside = slice(first - band_start, last - band_start)
+    before_zero = size // 16
+    place = np.where(place >= size - before_zero, place - size, place)
+    # The band's centre is frequency zero of its FIDs: turned back, the fitted range comes first.
+    turn = np.exp(-2j * np.pi * place * (first - band_start - size // 2) / size)
     splines = round(settings.baseline_splines_per_ppm * (settings.fit_high_ppm - settings.fit_low_ppm))
     model = nl.Model(
         time_s=np.asarray(place * (duration / size), dtype=np.float64),
-        fids=np.asarray(fids),
+        fids=np.asarray(fids * turn),
         data=np.zeros(last - first, dtype=np.complex128),
-        inside=inside,
         offset_ppm=ppm[first:last] - (settings.fit_low_ppm + settings.fit_high_ppm) / 2,
         gaussian=np.array([kind != "metabolite" for kind in basis.kinds]),
-        baseline=make_baseline(size, inside.start, inside.stop, splines),
+        baseline=make_baseline(size, first - band_start, last - band_start, splines),
         damped_hz=damped_hz,
+        before_zero=before_zero,
     )
-    return Problem(
-        basis,
-        np.asarray(time, dtype=np.float64),
-        ppm,
-        slice(first, last),
-        model,
-        _make_prior(basis, settings),
-        settings,
-    )
+    fitted, band = slice(first, last), slice(band_start, band_start + size)
+    templates = make_templates(basis, fitted, band, settings.longest_start_shift_ppm)
+    return Problem(basis, np.asarray(time, dtype=np.float64), ppm, fitted, model, prior, templates, settings)
 
 
 def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = None) -> Fitted:
@@ -147,11 +149,10 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
         Solution of a like spectrum of the same problem, to start from instead of a search.
     """
     settings, prior = problem.settings, problem.prior
-    noise = noise_sd(np.fft.fftshift(np.fft.fft(fid)), problem.ppm)
+    whole = np.fft.fftshift(np.fft.fft(fid))
+    noise = noise_sd(whole, problem.ppm)
     if start is None:
-        inside = np.zeros(fid.size, dtype=bool)
-        inside[problem.fitted] = True
-        found = find_start(fid, problem.basis, inside, settings.longest_start_shift_ppm)
+        found = find_start(whole, problem.templates)
         parameters = prior.mean.copy()
         parameters[[nl.PHASE0, nl.LORENTZ]] = found.phase_rad, found.width_hz / 2
         parameters[nl.GAUSS2] = (found.width_hz / 2) ** 2
@@ -206,11 +207,11 @@ def _make_prior(basis: Basis, settings: SpectraSettings) -> nl.Prior:
         if kind == "metabolite":
             sd[shift], sd[width] = settings.shift_sd_ppm * hz, settings.lorentz_sd_hz
             lower[width], upper[width] = -3 * sd[width], 3 * sd[width]
-        else:
+        else:  # a lipid line may lose half its squared width, a measured background cannot be sharpened
             measured = kind == "macromolecule" and not name.startswith("MM")
             sd[shift] = hz * (settings.measured_mm_shift_sd_ppm if measured else settings.broad_shift_sd_ppm)
-            sd[width] = broad
-            lower[width], upper[width] = -0.5 * (0.089 * hz) ** 2, 4 * broad
+            sd[width], upper[width] = broad, 4 * broad
+            lower[width], mean[width] = 0.0, 0.0 if measured else 0.5 * (0.089 * hz) ** 2
         lower[shift], upper[shift] = -3 * sd[shift], 3 * sd[shift]
     return nl.Prior(mean, sd, lower, upper)
 
@@ -221,12 +222,13 @@ def _choose_stiffness(
     """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers."""
     best = (np.inf, 0.0, 0.0)
     samples = 2 * model.data.size
+    free = point.linear.free
     for flexibility in settings.baseline_flexibility_per_ppm:
         dimensions = flexibility * span_ppm + 2
         stiffness = model.baseline.stiffness_for(dimensions)
-        linear = solve_amplitudes(point.data, point.functions, model.baseline, stiffness, point.linear.free)
-        residual = point.data - point.functions @ linear.amplitudes - model.baseline.vectors @ linear.baseline
-        criterion = np.log(np.vdot(residual, residual).real) + 2 * settings.baseline_aic_factor * dimensions / samples
+        linear = solve_products(point.linear.products, model.baseline.shrinkage(stiffness), free)
+        criterion = np.log(linear.left) + 2 * settings.baseline_aic_factor * dimensions / samples
         if criterion < best[0]:
             best = (float(criterion), stiffness, flexibility)
+        free = linear.free
     return best[1], best[2]

@@ -8,9 +8,19 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import BSpline
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+from scipy.linalg import eigh
+from scipy.linalg.lapack import dposv
 
-__all__ = ["Baseline", "LinearFit", "gram", "make_baseline", "non_negative", "solve_amplitudes"]
+__all__ = [
+    "Baseline",
+    "LinearFit",
+    "Products",
+    "gram",
+    "make_baseline",
+    "non_negative",
+    "solve_amplitudes",
+    "solve_products",
+]
 
 _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
@@ -42,14 +52,20 @@ class Baseline:
         ----------
         Eilers PHC, Marx BD. Flexible smoothing with B-splines and penalties. Stat Sci 1996;11:89.
         """
-        low, high = -20.0, 20.0
-        for _ in range(60):
-            middle = (low + high) / 2
-            if self.shrinkage(10.0**middle).sum() > effective_dimensions:
-                low = middle
-            else:
-                high = middle
-        return float(10.0 ** ((low + high) / 2))
+        return _stiffness_for(self.roughness.tobytes(), effective_dimensions)
+
+
+@lru_cache(maxsize=256)
+def _stiffness_for(roughness: bytes, effective_dimensions: float) -> float:
+    values = np.frombuffer(roughness, dtype=np.float64)
+    low, high = -20.0, 20.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if np.sum(1.0 / (1.0 + 10.0**middle * values)) > effective_dimensions:
+            low = middle
+        else:
+            high = middle
+    return float(10.0 ** ((low + high) / 2))
 
 
 @lru_cache(maxsize=16)
@@ -87,22 +103,54 @@ def make_baseline(all_points: int, start: int, stop: int, splines: int) -> Basel
     axes = axes[:, good] / np.sqrt(size[good])
     bent = curvature @ axes
     roughness, rotation = eigh(bent.T @ bent)
-    return Baseline(columns @ (axes @ rotation), np.clip(roughness, 0.0, None))
+    return Baseline(np.ascontiguousarray((columns @ (axes @ rotation)).T).T, np.clip(roughness, 0.0, None))
 
 
 def gram(left: _Complex, right: _Complex) -> _Float:
     """Return the real inner products of complex columns."""
-    return np.asarray(left.real.T @ right.real + left.imag.T @ right.imag)
+    return np.asarray(_real_rows(left) @ _real_rows(right).T)
+
+
+def _real_rows(columns: _Complex) -> _Float:
+    """Return complex columns as rows of real numbers; without a copy where the columns lie one after the other."""
+    return np.ascontiguousarray(columns.T).view(np.float64)
+
+
+@dataclass(frozen=True)
+class Products:
+    """All that the linear fit has to know of functions and data: their real inner products.
+
+    Parameters
+    ----------
+    functions : array, shape (functions, functions)
+    cross : array, shape (splines, functions)
+    data : array, shape (functions,)
+    along : array, shape (splines,)
+        Of the baseline with the data.
+    energy : float
+        Of the data with themselves.
+    """
+
+    functions: _Float
+    cross: _Float
+    data: _Float
+    along: _Float
+    energy: float
 
 
 @dataclass(frozen=True)
 class LinearFit:
-    """Amplitudes (not negative), baseline coefficients, penalised sum of squares and which amplitudes are free."""
+    """Amplitudes (not negative), baseline coefficients, penalised sum of squares and which amplitudes are free.
+
+    `products` are those it was solved with; `left` is the sum of squares without the penalty.
+    """
 
     amplitudes: _Float
     baseline: _Float
     cost: float
+    left: float
     free: NDArray[np.bool_]
+    products: Products
 
 
 def solve_amplitudes(
@@ -117,15 +165,23 @@ def solve_amplitudes(
     free : bool array, optional
         Which amplitudes are likely positive: a warm start that changes the time, not the result.
     """
-    keep = baseline.shrinkage(stiffness)
-    cross = gram(baseline.vectors, functions)
-    along = gram(baseline.vectors, data[:, None])[:, 0]
-    matrix = gram(functions, functions) - cross.T @ (keep[:, None] * cross)
-    right = gram(functions, data[:, None])[:, 0] - cross.T @ (keep * along)
+    rows, splines, one = _real_rows(functions), _real_rows(baseline.vectors), data.view(np.float64)
+    products = Products(rows @ rows.T, splines @ rows.T, rows @ one, splines @ one, float(one @ one))
+    return solve_products(products, baseline.shrinkage(stiffness), free)
+
+
+def solve_products(products: Products, keep: _Float, free: NDArray[np.bool_] | None = None) -> LinearFit:
+    """Solve the linear fit when each baseline coefficient is kept to the part `keep` (see `Baseline.shrinkage`)."""
+    cross, along = products.cross, products.along
+    matrix = products.functions - cross.T @ (keep[:, None] * cross)
+    right = products.data - cross.T @ (keep * along)
     amplitudes, free = non_negative(matrix, right, free)
-    coefficients = keep * (along - cross @ amplitudes)
-    cost = float(np.vdot(data, data).real - along @ (keep * along) - 2 * amplitudes @ right)
-    return LinearFit(amplitudes, coefficients, cost + float(amplitudes @ matrix @ amplitudes), free)
+    offered = along - cross @ amplitudes
+    coefficients = keep * offered
+    rest = products.energy - 2 * amplitudes @ products.data + amplitudes @ products.functions @ amplitudes
+    cost = float(rest - offered @ coefficients)
+    left = float(rest - 2 * offered @ coefficients + coefficients @ coefficients)
+    return LinearFit(amplitudes, coefficients, cost, left, free, products)
 
 
 def non_negative(
@@ -178,8 +234,9 @@ def non_negative(
 
 
 def _solve(a: _Float, b: _Float, free: NDArray[np.bool_]) -> _Float:
-    part = a[np.ix_(free, free)]
-    try:
-        return np.asarray(cho_solve(cho_factor(part, check_finite=False), b[free], check_finite=False))
-    except LinAlgError:
-        return np.asarray(np.linalg.lstsq(part, b[free], rcond=1e-10)[0])
+    index = np.flatnonzero(free)
+    part = a[index[:, None], index]
+    _, x, failed = dposv(part, b[index])
+    if failed:
+        x = np.linalg.lstsq(part, b[index], rcond=1e-10)[0]
+    return np.asarray(x, dtype=np.float64)

@@ -17,11 +17,11 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from hlhneuro.spectroscopy._linear import Baseline, LinearFit, gram, solve_amplitudes
 
-__all__ = ["Model", "Prior", "Solution", "covariance", "evaluate", "optimise"]
+__all__ = ["GAUSS", "Model", "Prior", "Solution", "covariance", "evaluate", "optimise"]
 
 _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
-_GAUSS = np.pi**2 / (4 * np.log(2))  # exp(-_GAUSS q t**2) has a Gaussian line of FWHM sqrt(q) Hz
+GAUSS = np.pi**2 / (4 * np.log(2))  # exp(-GAUSS q t**2) has a Gaussian line of FWHM sqrt(q) Hz
 
 # The first five parameters are common to all functions; then come a shift and a width for each function.
 PHASE0, PHASE1, SHIFT, LORENTZ, GAUSS2 = range(5)
@@ -35,13 +35,11 @@ class Model:
     Parameters
     ----------
     time_s : array, shape (band,)
-        Time axis of the decimated FIDs.
+        Time axis of the decimated FIDs; the last `before_zero` samples stand for times just before zero.
     fids : complex array, shape (functions, band)
-        Damped already by `damped_hz`.
+        Damped already by `damped_hz`, and turned so that their ``fft`` begins with the fitted range.
     data : complex array, shape (points,)
         Spectrum of the fitted range.
-    inside : slice
-        The fitted range within the band.
     offset_ppm : array, shape (points,)
         Distance from the pivot of the first-order phase.
     gaussian : bool array, shape (functions,)
@@ -49,16 +47,17 @@ class Model:
     baseline : Baseline
     damped_hz : float
         Lorentz width that the FIDs have on top of their own.
+    before_zero : int
     """
 
     time_s: _Float
     fids: _Complex
     data: _Complex
-    inside: slice
     offset_ppm: _Float
     gaussian: NDArray[np.bool_]
     baseline: Baseline
     damped_hz: float
+    before_zero: int
 
     @property
     def parameters(self) -> int:
@@ -89,9 +88,21 @@ class Solution:
     cost: float
 
 
+def _growth(rate: _Complex, model: Model) -> _Complex:
+    """Return ``exp(rate * time)``, shape (functions, band), in the order of ``time_s``.
+
+    The time axis is a grid of blocks: few exponentials and one product do the work of many exponentials.
+    """
+    step, size, late = model.time_s[1] - model.time_s[0], model.time_s.size, model.before_zero
+    block = int(np.ceil(np.sqrt(size)))
+    fine = np.exp(np.multiply.outer(rate, step * np.arange(block)))
+    coarse = np.exp(np.multiply.outer(rate, step * (block * np.arange(-(-size // block)) - late)))
+    rising = (coarse[:, :, None] * fine[:, None, :]).reshape(rate.size, -1)
+    return np.concatenate([rising[:, late:size], rising[:, :late]], axis=1)
+
+
 def _spectra(fids: _Complex, model: Model) -> _Complex:
-    spectra = scipy.fft.fftshift(scipy.fft.fft(fids, axis=-1), axes=-1)
-    return np.asarray(spectra[..., model.inside])
+    return np.ascontiguousarray(scipy.fft.fft(fids, axis=-1)[..., : model.data.size])
 
 
 def evaluate(
@@ -104,13 +115,14 @@ def evaluate(
 ) -> Solution:
     """Return the best linear fit at given nonlinear parameters and the cost with the priors in it."""
     count = model.fids.shape[0]
-    t = model.time_s
     shift = parameters[COMMON : COMMON + count] + parameters[SHIFT]
     width = parameters[COMMON + count :]
     lorentz = parameters[LORENTZ] - model.damped_hz + np.where(model.gaussian, 0.0, width)
-    gauss = parameters[GAUSS2] + np.where(model.gaussian, width, 0.0)
-    exponent = -np.outer(2j * np.pi * shift + np.pi * lorentz, t) - np.outer(_GAUSS * gauss, t * t)
-    damped = model.fids * np.exp(exponent)
+    damped = _growth(-(2j * np.pi * shift + np.pi * lorentz), model)
+    damped *= model.fids
+    squared = GAUSS * model.time_s**2
+    damped *= np.exp(-parameters[GAUSS2] * squared)
+    damped[model.gaussian] *= np.exp(np.multiply.outer(-width[model.gaussian], squared))
     functions = _spectra(damped, model).T
     data = model.data * np.exp(-1j * (parameters[PHASE0] + parameters[PHASE1] * model.offset_ppm))
     linear = solve_amplitudes(data, functions, model.baseline, stiffness, free)
@@ -123,23 +135,22 @@ def _jacobian(point: Solution, model: Model) -> _Complex:
     """Return d(model)/d(parameter), shape (points, parameters); columns of functions without amplitude are zero."""
     count = model.fids.shape[0]
     t = model.time_s
-    columns = np.zeros((model.data.size, model.parameters), dtype=np.complex128)
-    columns[:, PHASE0] = 1j * point.data
-    columns[:, PHASE1] = 1j * point.data * model.offset_ppm
+    rows = np.zeros((model.parameters, model.data.size), dtype=np.complex128)
+    rows[PHASE0] = 1j * point.data
+    rows[PHASE1] = rows[PHASE0] * model.offset_ppm
     active = np.flatnonzero(point.linear.free)
-    amplitude = point.linear.amplitudes[active]
-    scaled = point.damped[active] * amplitude[:, None]
-    by_time = _spectra(scaled * t, model).T
-    columns[:, COMMON + active] = -2j * np.pi * by_time
-    narrow = ~model.gaussian[active]
-    columns[:, COMMON + count + active[narrow]] = -np.pi * by_time[:, narrow]
-    if (~narrow).any():
-        columns[:, COMMON + count + active[~narrow]] = -_GAUSS * _spectra(scaled[~narrow] * t * t, model).T
-    total = by_time.sum(axis=1)
-    columns[:, SHIFT] = -2j * np.pi * total
-    columns[:, LORENTZ] = -np.pi * total
-    columns[:, GAUSS2] = -_GAUSS * _spectra(scaled.sum(axis=0) * t * t, model)
-    return columns
+    scaled = point.damped[active] * np.multiply.outer(point.linear.amplitudes[active], t)
+    by_time = _spectra(scaled, model)
+    rows[COMMON + active] = -2j * np.pi * by_time
+    broad = model.gaussian[active]
+    rows[COMMON + count + active[~broad]] = -np.pi * by_time[~broad]
+    if broad.any():
+        rows[COMMON + count + active[broad]] = -GAUSS * _spectra(scaled[broad] * t, model)
+    total = by_time.sum(axis=0)
+    rows[SHIFT] = -2j * np.pi * total
+    rows[LORENTZ] = -np.pi * total
+    rows[GAUSS2] = -GAUSS * _spectra(scaled.sum(axis=0) * t, model)
+    return rows.T
 
 
 def optimise(
@@ -187,6 +198,9 @@ def optimise(
             trial = here.copy()
             trial[chosen] += step
             trial = np.clip(trial, prior.lower, prior.upper)
+            moved = (trial - here)[chosen]
+            if 2 * slope @ moved - moved @ curvature @ moved < tolerance * point.cost:
+                return point, iteration  # not worth a step
             candidate = evaluate(trial, model, stiffness, prior, noise_sd, point.linear.free)
             if candidate.cost < point.cost:
                 improved = True
@@ -206,18 +220,18 @@ def _normal_equations(
 ) -> tuple[_Float, _Float]:
     """Return curvature and downhill direction with amplitudes and baseline eliminated."""
     keep = model.baseline.shrinkage(stiffness)
-    jacobian = _jacobian(point, model)[:, chosen]
-    free = point.functions[:, point.linear.free]
-    both = np.concatenate([jacobian, free], axis=1)
-    cross = gram(model.baseline.vectors, both)
-    whole = gram(both, both) - cross.T @ (keep[:, None] * cross)
-    n = chosen.size
+    jacobian = np.ascontiguousarray(_jacobian(point, model).T[chosen]).T
+    free = point.linear.free
+    known = point.linear.products
+    across = gram(model.baseline.vectors, jacobian)
+    cross = known.cross[:, free]
     slope = gram(jacobian, point.residual[:, None])[:, 0]
-    inner = whole[n:, n:]
-    curvature = whole[:n, :n]
+    curvature = gram(jacobian, jacobian) - across.T @ (keep[:, None] * across)
+    inner = known.functions[np.ix_(free, free)] - cross.T @ (keep[:, None] * cross)
     if inner.size:
-        inner = inner + np.eye(inner.shape[0]) * (1e-10 * np.trace(inner) / inner.shape[0])
-        curvature = curvature - whole[:n, n:] @ np.linalg.solve(inner, whole[n:, :n])
+        mixed = gram(np.ascontiguousarray(point.functions.T[free]).T, jacobian) - cross.T @ (keep[:, None] * across)
+        inner[np.diag_indices_from(inner)] += 1e-10 * np.trace(inner) / inner.shape[0]
+        curvature -= mixed.T @ cho_solve(cho_factor(inner, check_finite=False), mixed, check_finite=False)
     return curvature, slope
 
 

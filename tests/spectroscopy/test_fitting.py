@@ -154,6 +154,23 @@ def test_the_jacobian_is_the_derivative():
         np.testing.assert_allclose(numeric, expected, atol=2e-5 * np.abs(expected).max() + 1e-6, err_msg=str(k))
 
 
+def test_a_lipid_line_may_be_narrower_than_usual_and_stays_a_line():
+    # Growing in time what was cut to a band would raise what leaks there: the line has to be the analytic one.
+    basis = add_broad_signals(made.basis())
+    problem = make_problem(basis, SETTINGS)
+    at = problem.prior.mean.copy()
+    i = basis.names.index("Lip09")
+    at[nl.COMMON + len(basis.names) + i] = 0.0
+    at[nl.LORENTZ] = 5.0
+    point = nl.evaluate(at, problem.model, 1.0, problem.prior, 1.0)
+    sharpened = problem.prior.mean[nl.COMMON + len(basis.names) + i]
+    t = problem.time_s
+    fid = basis.fid("Lip09") * np.exp(nl.GAUSS * sharpened * t**2 - 5.0 * np.pi * t)
+    expected = np.fft.fftshift(np.fft.fft(fid))[problem.fitted]
+    assert sharpened > 0
+    np.testing.assert_allclose(point.functions[:, i], expected, atol=1e-3 * np.abs(expected).max())
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.integers(2, 12))
 def test_non_negative_solution_agrees_with_lawson_and_hanson(seed, size):
