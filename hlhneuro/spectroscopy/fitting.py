@@ -18,7 +18,7 @@ from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.detection import Evidence, detect_listed
-from hlhneuro.spectroscopy.preprocessing import preprocess
+from hlhneuro.spectroscopy.preprocessing import Stage, preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, scale_table, water_scale
 from hlhneuro.spectroscopy.spectra import Spectrum
 
@@ -44,6 +44,8 @@ class SpectrumFit:
         verdict is ``good``, ``usable`` or ``not usable``.
     record : tuple of (str, mapping)
         Preprocessing steps with their parameters, in order.
+    stages : tuple of Stage
+        The spectrum before and after each of these steps.
     """
 
     ppm: NDArray[np.float64]
@@ -54,6 +56,7 @@ class SpectrumFit:
     concentrations: pd.DataFrame
     quality: Mapping[str, object]
     record: tuple[tuple[str, Mapping[str, object]], ...] = ()
+    stages: tuple[Stage, ...] = ()
 
 
 def fit_spectrum(
@@ -61,6 +64,7 @@ def fit_spectrum(
     basis: Basis | None = None,
     *,
     water: Spectrum | None = None,
+    eddy_reference: Spectrum | None = None,
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
     sequence: str | None = None,
     tissue: TissueFractions | tuple[float, float, float] | None = None,
@@ -75,7 +79,10 @@ def fit_spectrum(
     basis : Basis, optional
         Simulated for the sequence and echo time of the spectrum where none is given.
     water : Spectrum, optional
-        Water reference of the same voxel: eddy currents, coil weights and the scale of concentrations.
+        Water reference of the same voxel, for the scale of concentrations; for eddy currents and coil weights as well
+        where there is no `eddy_reference`.
+    eddy_reference : Spectrum, optional
+        Water reference of the same voxel for eddy currents, where it is another one.
     sequence : str, optional
         What the spectrum was acquired with; wins over its header.
     tissue : TissueFractions or (float, float, float), optional
@@ -100,7 +107,7 @@ def fit_spectrum(
     with threadpool_limits(limits=1):  # the matrices are small: threads cost more than they give, and change sums
         if sequence is not None:
             spectrum = replace(spectrum, sequence=sequence.strip().lower())
-        prepared = preprocess(spectrum, water, settings)
+        prepared = preprocess(spectrum, water, settings, eddy_reference=eddy_reference)
         started = time.perf_counter()
         suited, notes = _suited_basis(prepared.spectrum, basis, settings)
         problem = make_problem(suited, settings)
@@ -111,7 +118,8 @@ def fit_spectrum(
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
         scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes)
-        return _report(prepared.spectrum, suited, fitted, evidence, scale, record, seconds, settings)
+        made = _report(prepared.spectrum, suited, fitted, evidence, scale, record, seconds, settings)
+        return replace(made, stages=prepared.stages)
 
 
 def _acquisition(spectrum: Spectrum) -> tuple[str, Mapping[str, object]]:
