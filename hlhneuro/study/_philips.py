@@ -5,7 +5,6 @@ The converter spec2nii reads them too, but stops on headers of older software, w
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +69,6 @@ def read_philips(path: Path) -> RawSpectrum:
         header={name: value for name, value in fields.items() if value not in (None, "")},
         affine=_affine(header, spar) if header.get("volume_selection_enable") == "yes" else None,
         name=sdat.name,
-        water=True if re.search(r"_ref$|_ref_|_?raw_ref", sdat.stem.lower()) else None,
     )
 
 
