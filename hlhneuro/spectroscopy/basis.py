@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import make_interp_spline
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.settings import SpectraSettings
@@ -216,11 +216,16 @@ def _metabolite_fid(
     name: str, timing: SequenceTiming, frequency_mhz: float, dwell_time_s: float, points: int
 ) -> NDArray[np.complex128]:
     fid = np.zeros(points, dtype=np.complex128)
-    with threadpool_limits(limits=1):  # kept for the whole process: it must not depend on who asked first
+    with _threads().limit(limits=1):  # kept for the whole process: it must not depend on who asked first
         for group in load_metabolites()[name].groups:
             fid += lines_to_fid(simulate_group(group, timing, frequency_mhz, REFERENCE_PPM), dwell_time_s, points)
     fid.flags.writeable = False  # shared by every basis that asks for it
     return fid
+
+
+@cache
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through every loaded library, which takes longer than a small molecule
 
 
 def _frequency(spectrometer_frequency_mhz: float | None, field_t: float | None) -> float:

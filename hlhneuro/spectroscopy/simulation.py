@@ -241,36 +241,41 @@ def _missing(coherence: list[_Complex], missed: int) -> list[_Complex]:
 def _steam(blocks: _Blocks, timing: SequenceTiming) -> list[_Complex]:
     """Return the same for three ideal 90 degree pulses, of which the crushers keep the orders -1, 0, +1."""
     levels = _states(len(blocks.energies) - 1)
-    spins = len(levels) - 1
-    pulse = np.ones((1, 1), dtype=np.complex128)
-    for _ in range(spins):
-        pulse = np.kron(np.array([[1, -1j], [-1j, 1]]) / np.sqrt(2), pulse)
-    order = np.concatenate(levels)
-    pulse = pulse[np.ix_(order, order)]
-    edges = np.cumsum([0, *(level.size for level in levels)])
-    part = [slice(a, b) for a, b in pairwise(edges)]
-    vectors = np.zeros((order.size, order.size))
-    for k, v in enumerate(blocks.vectors):
-        vectors[part[k], part[k]] = v
-    energies = np.concatenate(blocks.energies)
-    down = np.bitwise_count(order).astype(np.int64)
-    change = down[None, :] - down[:, None]  # coherence order of |row><column|
-
-    def evolve(rho: _Complex, duration: float) -> _Complex:
-        phase = np.exp(-2j * np.pi * duration * (energies[:, None] - energies[None, :]))
-        return np.asarray(vectors @ (phase * (vectors.T @ rho @ vectors)) @ vectors.T)
-
-    rho = np.zeros((order.size, order.size), dtype=np.complex128)
-    for k, raising in enumerate(_raising(spins), start=1):
-        rho[part[k], part[k - 1]] = raising.T
-    mixing = timing.mixing_time_s or 0.0
-    for keep, duration in ((None, timing.echo_time_s / 2), (0, mixing), (1, timing.echo_time_s / 2)):
-        if keep is not None:
-            rho = np.where(change == keep, pulse @ rho @ pulse.conj().T, 0.0)
-        rho = evolve(rho, duration)
-    rho = vectors.T @ rho @ vectors
+    rho = np.zeros((2 ** (len(levels) - 1),) * 2, dtype=np.complex128)
+    for upper, lower, raising in zip(levels, levels[1:], _raising(len(levels) - 1), strict=False):
+        rho[np.ix_(lower, upper)] = raising.T
+    half_echo = timing.echo_time_s / 2
+    rho = _evolve_order(rho, blocks, -1, half_echo)
+    rho = _evolve_order(_quarter_turn(rho), blocks, 0, timing.mixing_time_s or 0.0)
+    rho = _evolve_order(_quarter_turn(rho), blocks, 1, half_echo)
     # An uncoupled proton keeps half of its signal on this pathway; water does as well, so the half is divided out.
-    return [2.0 * rho[part[k - 1], part[k]] for k in range(1, spins + 1)]
+    return [
+        2.0 * blocks.vectors[k].T @ rho[np.ix_(upper, lower)] @ blocks.vectors[k + 1]
+        for k, (upper, lower) in enumerate(pairwise(levels))
+    ]
+
+
+def _evolve_order(rho: _Complex, blocks: _Blocks, order: int, duration_s: float) -> _Complex:
+    """Return what a density matrix of product states holds of one coherence order, after free evolution."""
+    levels = _states(len(blocks.energies) - 1)
+    evolved = np.zeros_like(rho)
+    for k in range(max(0, -order), len(levels) - max(0, order)):
+        place = np.ix_(levels[k], levels[k + order])
+        left, right = blocks.vectors[k], blocks.vectors[k + order]
+        phase = np.exp(-2j * np.pi * duration_s * (blocks.energies[k][:, None] - blocks.energies[k + order][None, :]))
+        evolved[place] = left @ (phase * (left.T @ rho[place] @ right)) @ right.T
+    return evolved
+
+
+def _quarter_turn(rho: _Complex) -> _Complex:
+    """Turn every spin of a density matrix of product states by 90 degrees about x, one spin and side at a time."""
+    size = rho.shape[0]
+    for side, sign in ((0, -1j), (1, 1j)):
+        for spin in range(size.bit_length() - 1):
+            shape = (-1, 2, 2**spin, size) if side == 0 else (size, -1, 2, 2**spin)
+            up, down = np.moveaxis(rho.reshape(shape), 1 + side, 0)
+            rho = np.stack([up + sign * down, sign * up + down], axis=1 + side).reshape(size, size) / np.sqrt(2)
+    return rho
 
 
 def _merge(frequencies: _Float, amplitudes: _Complex, tolerance_hz: float = 1e-6) -> Lines:
