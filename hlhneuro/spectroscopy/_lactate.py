@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from hlhneuro.answers import Answer
 from hlhneuro.settings import PatternSettings
+from hlhneuro.spectroscopy._bacteria import AMINO_ACIDS
 from hlhneuro.spectroscopy._signs import EXPERT, WATER_UNITS, Sign, amount_of, merge_signs, seen
 from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, joint_evidence
 from hlhneuro.spectroscopy.results import SpectrumResult
 
-__all__ = ["Verdict", "evidence_of", "judge_voxel", "lactate_sign", "lipid_sign"]
+__all__ = ["Verdict", "bacteria_signs", "evidence_of", "judge_voxel", "lactate_sign", "lipid_sign"]
 
 _LACTATE_SOURCE = "Lunsing 2017, Eur Radiol: Lac/Cr 0.22"
 _UNKNOWN = (0.0, np.inf)
@@ -26,8 +28,9 @@ def lactate_sign(result: SpectrumResult, settings: PatternSettings) -> Sign:
     ----------
     Lange T et al. Pitfalls in lactate measurements at 3T. AJNR 2006;27:895.
     """
-    sign = seen(result, "Lac", "lactate", settings.lactate_ratio, _LACTATE_SOURCE)
     evidence = evidence_of(result, "Lac")
+    least_sd = evidence.standard_deviation if evidence is not None else 0.0
+    sign = seen(result, "Lac", "lactate", settings.lactate_ratio, _LACTATE_SOURCE, least_sd)
     if evidence is not None and sign.answer is not Answer.PRESENT and evidence.evidence_sd < -settings.lactate_sd:
         sign = replace(sign, reason=f"{sign.reason}; a signal in its place has the opposite phase")
     if sign.answer is Answer.ABSENT and _may_cancel(result, settings):
@@ -51,13 +54,54 @@ def lipid_sign(result: SpectrumResult, settings: PatternSettings) -> Sign:
 
 def evidence_of(result: SpectrumResult, name: str) -> Evidence | None:
     """Return the likelihood ratio that the fit recorded; from its bound where it recorded none; None without a fit."""
-    for step, facts in result.fit.record if result.fit is not None else ():
+    for step, facts in _record(result):
         if step == "detection" and facts.get("metabolite") == name:
             return Evidence.from_record(facts)
     amount = amount_of(result, name)
     if amount is None or not amount.sd > 0:
         return None
     return Evidence(name, amount.value, amount.sd, amount.value / amount.sd)
+
+
+def bacteria_signs(result: SpectrumResult, settings: PatternSettings) -> dict[str, Sign]:
+    """Answer whether products of bacteria are there, which are looked for where lactate is stronger than NAA."""
+    looked = next((facts for step, facts in _record(result) if step == "products of bacteria"), None)
+    return {
+        "acetate_succinate": _product(result, ("Ace", "Suc"), "acetate and succinate", looked, settings),
+        "amino_acids": _product(result, (AMINO_ACIDS,), "amino acids", looked, settings),
+    }
+
+
+def _product(
+    result: SpectrumResult,
+    names: tuple[str, ...],
+    words: str,
+    looked: Mapping[str, object] | None,
+    settings: PatternSettings,
+) -> Sign:
+    found = [e for step, facts in _record(result) if step == "detection" and facts.get("metabolite") in names
+             for e in (Evidence.from_record(facts),)]  # fmt: skip
+    if found:
+        best = max(found, key=lambda each: each.evidence_sd)
+        there = best.evidence_sd >= settings.lactate_sd
+        more = "told from noise" if there else "not told from noise, which does not exclude an abscess"
+        return Sign(
+            Answer.PRESENT if there else Answer.ABSENT,
+            f"{best.metabolite} with evidence of {best.evidence_sd:.1f} sd: {more}",
+            best.evidence_sd,
+            unit="sd",
+            threshold=settings.lactate_sd,
+            source=EXPERT,
+        )
+    if looked is None:
+        return Sign(Answer.ABSENT, f"{words} not looked for: lactate is not stronger than NAA")
+    if looked["looked_for"]:
+        return Sign(Answer.NOT_ASSESSABLE, f"{words} are told by their inversion at an echo time of 136 to 144 ms")
+    return Sign(Answer.NOT_ASSESSABLE, str(looked["why"]))
+
+
+def _record(result: SpectrumResult) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    return result.fit.record if result.fit is not None else ()
 
 
 def _may_cancel(result: SpectrumResult, settings: PatternSettings) -> bool:

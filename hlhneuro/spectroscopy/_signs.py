@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from hlhneuro.answers import Answer
 from hlhneuro.settings import PatternSettings
+from hlhneuro.spectroscopy.norms import Norm
 from hlhneuro.spectroscopy.results import SpectrumResult
 
 __all__ = [
     "EXPERT",
+    "LEVELS",
     "WATER_UNITS",
     "Amount",
     "Reference",
@@ -20,6 +22,7 @@ __all__ = [
     "amount_of",
     "level_signs",
     "merge_signs",
+    "relative",
     "seen",
     "usable",
 ]
@@ -42,21 +45,25 @@ class Sign:
 
 
 @dataclass(frozen=True)
-class Reference:
-    """What a spectrum is compared with."""
-
-    result: SpectrumResult
-    words: str
-
-
-@dataclass(frozen=True)
 class Amount:
+    """One row of a fit's table; `scale_sd` is the part of `sd` that comes from the water reference."""
+
     value: float
     sd: float
+    scale_sd: float
     ratio: float
     ratio_sd: float
     unit: str
     detected: bool
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a spectrum is compared with: another spectrum, or (`norm`) published ratios to creatine by metabolite."""
+
+    words: str
+    result: SpectrumResult | None = None
+    norm: Mapping[str, Norm] = field(default_factory=dict)
 
 
 def usable(result: SpectrumResult) -> str | None:
@@ -70,6 +77,7 @@ def usable(result: SpectrumResult) -> str | None:
 
 
 def amount_of(result: SpectrumResult, name: str) -> Amount | None:
+    """Return the row of a metabolite or sum, or None where the fit has none."""
     if result.fit is None:
         return None
     table = result.fit.concentrations
@@ -77,9 +85,11 @@ def amount_of(result: SpectrumResult, name: str) -> Amount | None:
     if rows.empty:
         return None
     row = rows.iloc[0]
+    scale_sd = float(row.get("scale_sd", 0.0))
     return Amount(
         float(row["concentration"]),
         float(row["sd"]),
+        scale_sd if np.isfinite(scale_sd) else 0.0,
         float(row["ratio_to_tcr"]),
         float(row["ratio_sd"]),
         str(row["unit"]),
@@ -87,16 +97,20 @@ def amount_of(result: SpectrumResult, name: str) -> Amount | None:
     )
 
 
-def seen(result: SpectrumResult, name: str, words: str, relevant_ratio: float, source: str) -> Sign:
+def seen(
+    result: SpectrumResult, name: str, words: str, relevant_ratio: float, source: str, least_sd: float = 0.0
+) -> Sign:
     """Answer whether a signal is there that a healthy spectrum lacks.
 
-    Absent means: one of the size that matters would have been seen.
+    Absent means: one of the size that matters would have been seen. `least_sd` (in the unit of the fit) is what other
+    signals in its place leave open.
     """
     amount = amount_of(result, name)
     if amount is None:
         return Sign(Answer.NOT_ASSESSABLE, f"the basis holds no {words}")
     known = bool(np.isfinite(amount.ratio))
-    value, sd = (amount.ratio, amount.ratio_sd) if known else (amount.value, amount.sd)
+    per = amount.ratio / amount.value if known and amount.value > 0 else _per_creatine(result)
+    value, sd = (amount.ratio, max(amount.ratio_sd, least_sd * per)) if known else (amount.value, amount.sd)
     unit = "ratio to tCr" if known else amount.unit
     numbers = f"{words} {value:.2g} ± {sd:.1g} ({unit})"
     if amount.detected:
@@ -118,41 +132,84 @@ def seen(result: SpectrumResult, name: str, words: str, relevant_ratio: float, s
     )
 
 
+def _per_creatine(result: SpectrumResult) -> float:
+    creatine = amount_of(result, "tCr")
+    return 1.0 / creatine.value if creatine is not None and creatine.value > 0 else 0.0
+
+
+LEVELS = ("naa_reduced", "tcho_raised", "tcho_reduced", "glx_raised", "cho_naa_raised", "all_low")
+
+
 def level_signs(result: SpectrumResult, reference: Reference | str, settings: PatternSettings) -> dict[str, Sign]:
     """Answer whether NAA, choline, Glx are low or high against the reference."""
-    codes = ("naa_reduced", "tcho_raised", "tcho_reduced", "glx_raised", "all_low")
     if isinstance(reference, str):
-        return {code: Sign(Answer.NOT_ASSESSABLE, f"no reference: {reference}") for code in codes}
+        return {code: Sign(Answer.NOT_ASSESSABLE, f"no reference: {reference}") for code in LEVELS}
     low, high = settings.reduced_ratio, settings.raised_ratio
     return {
         "naa_reduced": _level(result, reference, "tNAA", low, below=True),
         "tcho_raised": _level(result, reference, "tCho", high, below=False),
         "tcho_reduced": _level(result, reference, "tCho", low, below=True),
         "glx_raised": _level(result, reference, "Glx", high, below=False),
+        "cho_naa_raised": _choline_over_naa(result, reference, settings),
         "all_low": _all_low(result, reference, settings),
     }
 
 
-def _relative(result: SpectrumResult, reference: Reference, name: str) -> tuple[float, float, str] | str:
-    """Return the amount relative to the reference, its uncertainty and on what scale; or why it is not known."""
-    own, other = amount_of(result, name), amount_of(reference.result, name)
-    if own is None or other is None:
+def relative(result: SpectrumResult, reference: Reference, name: str) -> tuple[float, float, str] | str:
+    """Return the amount relative to the reference, its uncertainty and on what scale; or why it is not known.
+
+    Of the uncertainty of the water reference, what both spectra share cancels; what one has more than the other stays.
+    """
+    own = amount_of(result, name)
+    if own is None:
+        return f"{name} is not in the fit"
+    if reference.result is None:
+        norm = reference.norm.get(name)
+        if norm is None or not np.isfinite(own.ratio):
+            return f"no norm of {name}" if norm is None else f"{name} has no ratio: creatine cannot be told from noise"
+        part = own.ratio / norm.mean
+        people = norm.sd * np.sqrt(1.0 + 1.0 / norm.n)
+        return part, float(np.hypot(own.ratio_sd, part * people) / norm.mean), "ratio to tCr"
+    other = amount_of(reference.result, name)
+    if other is None:
         return f"{name} is not in both fits"
+    excess = 0.0
     if own.unit == other.unit and own.unit in WATER_UNITS:
-        a, sa, b, sb, scale = own.value, own.sd, other.value, other.sd, "water-referenced"
+        a, b, scale = own.value, other.value, "water-referenced"
+        sa, sb = (float(np.sqrt(max(each.sd**2 - each.scale_sd**2, 0.0))) for each in (own, other))
+        parts = [each.scale_sd / each.value if each.value > 0 else 0.0 for each in (own, other)]
+        excess = float(np.sqrt(abs(parts[0] ** 2 - parts[1] ** 2)))
     else:
         a, sa, b, sb, scale = own.ratio, own.ratio_sd, other.ratio, other.ratio_sd, "ratio to tCr"
     if not (np.isfinite(a) and np.isfinite(b)) or b <= 3 * sb:
         return f"{name} of the reference cannot be told from noise"
     ratio = a / b
-    return ratio, float(np.hypot(sa, ratio * sb) / b), scale
+    return ratio, float(np.hypot(np.hypot(sa, ratio * sb) / b, ratio * excess)), scale
+
+
+def _choline_over_naa(result: SpectrumResult, reference: Reference, settings: PatternSettings) -> Sign:
+    """Answer from the quotient of two relative amounts, in which the water reference cancels."""
+    choline, naa = relative(result, reference, "tCho"), relative(result, reference, "tNAA")
+    if isinstance(choline, str) or isinstance(naa, str):
+        return Sign(Answer.NOT_ASSESSABLE, choline if isinstance(choline, str) else str(naa))
+    limit = settings.choline_naa_ratio
+    # Where NAA is lost the quotient has no upper end: the difference choline - limit * NAA has one.
+    gap, sd = choline[0] - limit * naa[0], float(np.hypot(choline[1], limit * naa[1]))
+    words = f"Cho/NAA {choline[0] / max(naa[0], 1e-3):.2f} of {reference.words}"
+    if gap > 2 * sd:
+        answer = Answer.PRESENT
+    elif gap < -2 * sd or (gap < 0 and sd < (limit - 1.0) / 2):
+        answer = Answer.ABSENT
+    else:
+        answer, words = Answer.NOT_ASSESSABLE, f"{words}: too uncertain"
+    return Sign(answer, words, choline[0] / max(naa[0], 1e-3), None, "relative to the reference", limit, EXPERT)
 
 
 def _level(result: SpectrumResult, reference: Reference, name: str, limit: float, *, below: bool) -> Sign:
-    relative = _relative(result, reference, name)
-    if isinstance(relative, str):
-        return Sign(Answer.NOT_ASSESSABLE, relative)
-    ratio, sd, scale = relative
+    known = relative(result, reference, name)
+    if isinstance(known, str):
+        return Sign(Answer.NOT_ASSESSABLE, known)
+    ratio, sd, scale = known
     direction = 1.0 if below else -1.0
     beyond = direction * (limit - ratio)
     changed = direction * (1.0 - ratio) > 2 * sd
@@ -169,10 +226,10 @@ def _level(result: SpectrumResult, reference: Reference, name: str, limit: float
 def _all_low(result: SpectrumResult, reference: Reference, settings: PatternSettings) -> Sign:
     parts = []
     for name in ("tNAA", "tCr", "tCho"):
-        relative = _relative(result, reference, name)
-        if isinstance(relative, str):
-            return Sign(Answer.NOT_ASSESSABLE, relative)
-        if relative[2] != "water-referenced":
+        known = relative(result, reference, name)
+        if isinstance(known, str):
+            return Sign(Answer.NOT_ASSESSABLE, known)
+        if known[2] != "water-referenced":
             return Sign(
                 Answer.NOT_ASSESSABLE,
                 "loss of creatine cannot be seen in ratios: a water reference of both spectra would tell",

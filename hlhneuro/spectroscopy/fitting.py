@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
+from hlhneuro.spectroscopy._bacteria import look_for_bacteria
 from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
@@ -114,10 +115,11 @@ def fit_spectrum(
         fitted = solve(problem, prepared.spectrum.fid)
         seconds = time.perf_counter() - started
         evidence = detect_listed(problem, fitted)
+        problem, fitted, evidence, more = look_for_bacteria(problem, fitted, evidence, prepared.spectrum)
         if isinstance(tissue, tuple):
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
         scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
-        record = (_acquisition(prepared.spectrum), *prepared.record, *notes)
+        record = (_acquisition(prepared.spectrum), *prepared.record, *notes, *more)
         made = _report(prepared.spectrum, suited, fitted, evidence, scale, record, seconds, settings)
         return replace(made, stages=prepared.stages)
 

@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.settings import PatternSettings
-from hlhneuro.spectroscopy._lactate import judge_voxel, lactate_sign, lipid_sign
-from hlhneuro.spectroscopy._signs import EXPERT, Reference, Sign, level_signs, merge_signs, usable
+from hlhneuro.spectroscopy._lactate import bacteria_signs, judge_voxel, lactate_sign, lipid_sign
+from hlhneuro.spectroscopy._reference import Circumstances, find_reference, is_mirror, place_of
+from hlhneuro.spectroscopy._rules import apply, rules
+from hlhneuro.spectroscopy._serial import course_finding
+from hlhneuro.spectroscopy._signs import Sign, level_signs, merge_signs, usable
+from hlhneuro.spectroscopy.norms import Norms
 from hlhneuro.spectroscopy.results import SpectrumResult
 
-__all__ = ["assess_spectra", "spectrum_findings"]
+__all__ = ["Circumstances", "assess_spectra", "spectrum_findings"]
 
 
-@dataclass(frozen=True)
-class _Rule:
-    code: str
-    label: str
-    means: str
-    all_of: tuple[str, ...]
-    any_of: tuple[str, ...]
-    none_of: tuple[str, ...]
-    strong_with: tuple[str, ...]
-
-
-@cache
-def _rules() -> tuple[_Rule, ...]:
-    data = tomllib.loads(files("hlhneuro.spectroscopy").joinpath("patterns.toml").read_text(encoding="utf-8"))
-
-    def names(entry: Mapping[str, Any], key: str) -> tuple[str, ...]:
-        return tuple(entry.get(key, ()))
-
-    return tuple(
-        _Rule(p["code"], p["label"], p["means"], *(names(p, k) for k in ("all_of", "any_of", "none_of", "strong_with")))
-        for p in data["patterns"]
-    )
-
-
-def assess_spectra(results: Sequence[SpectrumResult], settings: PatternSettings) -> tuple[Finding, ...]:
+def assess_spectra(
+    results: Sequence[SpectrumResult],
+    settings: PatternSettings,
+    circumstances: Mapping[str, Circumstances] | None = None,
+    norms: Norms | None = None,
+) -> tuple[Finding, ...]:
     """Answer the questions about every spectrum of a subject.
 
     Parameters
@@ -50,27 +30,42 @@ def assess_spectra(results: Sequence[SpectrumResult], settings: PatternSettings)
     results : sequence of SpectrumResult
         All sessions, in order of time.
     settings : PatternSettings
+    circumstances : mapping of str to Circumstances, optional
+        By session: age, regions of voxels, confounders.
+    norms : Norms, optional
+        Without them a spectrum is compared with the patient alone.
 
     Returns
     -------
     tuple of Finding
         In order of time; the first session with a usable spectrum of the same name is a spectrum's own baseline.
+        Between two sessions the course of each voxel.
     """
     sessions: dict[str, list[SpectrumResult]] = {}
     for result in results:
         sessions.setdefault(result.session, []).append(result)
     found: list[Finding] = []
-    earlier: dict[str, SpectrumResult] = {}
-    for current in sessions.values():
-        found.extend(spectrum_findings(current, tuple(earlier.values()) or None, settings))
+    first: dict[str, SpectrumResult] = {}
+    latest: dict[str, SpectrumResult] = {}
+    for label, current in sessions.items():
+        known = (circumstances or {}).get(label, Circumstances())
+        found.extend(spectrum_findings(current, tuple(first.values()) or None, settings, known, norms))
         for result in current:
-            if usable(result) is None:
-                earlier.setdefault(result.name, result)
+            if usable(result) is not None:
+                continue
+            if result.name in latest and not is_mirror(result, settings):
+                found.append(course_finding(latest[result.name], result, settings))
+            first.setdefault(result.name, result)
+            latest[result.name] = result
     return tuple(found)
 
 
 def spectrum_findings(
-    results: Sequence[SpectrumResult], baseline: Sequence[SpectrumResult] | None, settings: PatternSettings
+    results: Sequence[SpectrumResult],
+    baseline: Sequence[SpectrumResult] | None,
+    settings: PatternSettings,
+    circumstances: Circumstances = Circumstances(),  # noqa: B008  (frozen)
+    norms: Norms | None = None,
 ) -> tuple[Finding, ...]:
     """Answer the questions about the spectra of one session.
 
@@ -81,6 +76,8 @@ def spectrum_findings(
     baseline : sequence of SpectrumResult, optional
         The patient's own earlier spectra, at most one of each name; None in the first session.
     settings : PatternSettings
+    circumstances : Circumstances
+    norms : Norms, optional
 
     Returns
     -------
@@ -89,76 +86,30 @@ def spectrum_findings(
     """
     found: list[Finding] = []
     by_place: dict[str, list[tuple[SpectrumResult, dict[str, Sign]]]] = {}
+    spoilt: dict[str, tuple[SpectrumResult, str]] = {}
     for result in results:
         problem = usable(result)
         found.append(_quality(result, problem))
-        if problem is not None or _is_mirror(result, settings):
-            if problem is not None:
-                found.extend(_blank(result, problem))
-            continue
-        reference = _reference(result, results, baseline or (), settings)
-        signs = {
-            "lactate": lactate_sign(result, settings),
-            "lipid": lipid_sign(result, settings),
-            **level_signs(result, reference, settings),
-        }
-        found.extend(_sign_finding(result, code, sign) for code, sign in signs.items())
-        by_place.setdefault(_place(result), []).append((result, signs))
+        if problem is not None:
+            found.extend(_sign_finding(result, code, Sign(Answer.NOT_ASSESSABLE, problem)) for code in _LABELS)
+            if not is_mirror(result, settings):
+                spoilt.setdefault(place_of(result), (result, problem))
+        elif not is_mirror(result, settings):
+            reference = find_reference(result, results, baseline or (), circumstances, norms, settings)
+            signs = {
+                "lactate": lactate_sign(result, settings),
+                "lipid": lipid_sign(result, settings),
+                **level_signs(result, reference, settings),
+                **bacteria_signs(result, settings),
+            }
+            found.extend(_sign_finding(result, code, sign) for code, sign in signs.items())
+            by_place.setdefault(place_of(result), []).append((result, signs))
     for place, members in by_place.items():
-        found.extend(_patterns(place, members, settings))
+        found.extend(_patterns(place, members, circumstances, settings))
+    for place, (result, problem) in spoilt.items():
+        if place not in by_place:
+            found.extend(_unjudged(place, result.session, problem))
     return tuple(found)
-
-
-# -------------------------------------------------------------------------------------------------- references
-
-
-def _place(result: SpectrumResult) -> str:
-    """Return the voxel of a spectrum: its name without what only tells acquisitions apart."""
-    parts = [part for part in result.name.split("_") if not part.startswith(("acq-", "run-"))]
-    return "_".join(parts) or "svs"
-
-
-def _voi(result: SpectrumResult) -> str:
-    return next((p[4:] for p in result.name.split("_") if p.startswith("voi-")), "")
-
-
-def _is_mirror(result: SpectrumResult, settings: PatternSettings) -> bool:
-    return _voi(result).lower().endswith(settings.mirror_suffixes)
-
-
-def _reference(
-    result: SpectrumResult,
-    session: Iterable[SpectrumResult],
-    baseline: Iterable[SpectrumResult],
-    settings: PatternSettings,
-) -> Reference | str:
-    """Return the mirror voxel, else the patient's own baseline, else why there is none."""
-    reasons = []
-    for other in session:
-        voi = _voi(other).lower()
-        stem = next((voi.removesuffix(s) for s in settings.mirror_suffixes if voi.endswith(s)), None)
-        if stem is None or stem != _voi(result).lower() or not _alike(result, other, settings):
-            continue
-        lesion = other.voxel.lesion if other.voxel is not None else None
-        if usable(other) is not None:
-            reasons.append(f"the mirror voxel is not usable: {usable(other)}")
-        elif lesion is not None and lesion > settings.mirror_lesion_fraction:
-            reasons.append(f"{lesion:.0%} of the mirror voxel is lesion")
-        else:
-            return Reference(other, "the mirror voxel of the same session")
-    for other in baseline:
-        if other.name == result.name and usable(other) is None and _alike(result, other, settings):
-            return Reference(other, f"the patient's own session {other.session}, which may itself have been abnormal")
-    reasons.append(
-        "no mirror voxel, no earlier spectrum of this voxel, and no norm that fits age, region and echo time"
-    )
-    return "; ".join(reasons)
-
-
-def _alike(first: SpectrumResult, second: SpectrumResult, settings: PatternSettings) -> bool:
-    if first.echo_time_s is None or second.echo_time_s is None:
-        return first.echo_time_s is second.echo_time_s
-    return abs(first.echo_time_s - second.echo_time_s) <= settings.echo_time_match_s
 
 
 # ---------------------------------------------------------------------------------------------------- findings
@@ -170,7 +121,10 @@ _LABELS = {
     "tcho_raised": "Is choline raised?",
     "tcho_reduced": "Is choline reduced?",
     "glx_raised": "Is glutamate plus glutamine raised?",
+    "cho_naa_raised": "Is choline over NAA raised?",
     "all_low": "Are NAA, creatine and choline all low?",
+    "acetate_succinate": "Are acetate or succinate present?",
+    "amino_acids": "Are amino acids at 0.9 ppm present?",
 }
 
 
@@ -191,10 +145,6 @@ def _sign_finding(result: SpectrumResult, code: str, sign: Sign) -> Finding:
     )
 
 
-def _blank(result: SpectrumResult, why: str) -> list[Finding]:
-    return [_sign_finding(result, code, Sign(Answer.NOT_ASSESSABLE, why)) for code in _LABELS]
-
-
 def _quality(result: SpectrumResult, problem: str | None) -> Finding:
     reasons = result.fit.quality.get("reasons", ()) if result.fit is not None else ()
     words = "; ".join(str(r) for r in reasons) if isinstance(reasons, list | tuple) else str(reasons)
@@ -213,7 +163,10 @@ def _quality(result: SpectrumResult, problem: str | None) -> Finding:
 
 
 def _patterns(
-    place: str, members: Sequence[tuple[SpectrumResult, Mapping[str, Sign]]], settings: PatternSettings
+    place: str,
+    members: Sequence[tuple[SpectrumResult, Mapping[str, Sign]]],
+    circumstances: Circumstances,
+    settings: PatternSettings,
 ) -> list[Finding]:
     """Apply the rules to the merged signs of one voxel's spectra."""
     ordered = sorted(members, key=lambda m: (m[0].echo_time_s is None, m[0].echo_time_s or 0.0))
@@ -222,8 +175,8 @@ def _patterns(
     signs |= {"lactate": verdict.lactate, "lipid": verdict.lipid}
     session = ordered[0][0].session
     found = [_verified(place, session, verdict.verified)]
-    for rule in _rules():
-        answer, deciding = _apply(rule, {code: sign.answer for code, sign in signs.items()})
+    for rule in rules():
+        answer, deciding = apply(rule, {code: sign.answer for code, sign in signs.items()})
         told = "; ".join(
             f"{_LABELS[code].rstrip('?')}: {signs[code].answer} ({signs[code].reason})" for code in deciding
         )
@@ -232,22 +185,36 @@ def _patterns(
             grade = (
                 " (strong: all supporting signs)" if strong else " (weak: one supporting sign)" * bool(rule.strong_with)
             )
-            reason = f"{rule.means}{grade}. {told}"
+            beside = "; ".join(circumstances.confounders) if rule.code != "pattern_normal" else ""
+            reason = f"{rule.means}{grade}. {told}" + (f". Confounders on the time line: {beside}" if beside else "")
         else:
             reason = told or "none of the signs that would decide it"
-        found.append(
-            Finding(
-                code=rule.code,
-                label=rule.label,
-                answer=answer,
-                reason=reason,
-                scope="session",
-                sessions=(session,),
-                subject_of=place,
-                threshold_source=EXPERT,
-            )
-        )
+        found.append(_pattern_finding(rule.code, rule.label, answer, reason, session, place, rule.evidence))
     return found
+
+
+def _unjudged(place: str, session: str, problem: str) -> list[Finding]:
+    """Say of every pattern that no spectrum of the voxel can be used."""
+    unknown = Sign(Answer.NOT_ASSESSABLE, problem)
+    return [
+        _verified(place, session, unknown),
+        *(_pattern_finding(r.code, r.label, unknown.answer, problem, session, place, r.evidence) for r in rules()),
+    ]
+
+
+def _pattern_finding(
+    code: str, label: str, answer: Answer, reason: str, session: str, place: str, source: str
+) -> Finding:
+    return Finding(
+        code=code,
+        label=label,
+        answer=answer,
+        reason=reason,
+        scope="session",
+        sessions=(session,),
+        subject_of=place,
+        threshold_source=source,
+    )
 
 
 def _verified(place: str, session: str, sign: Sign) -> Finding:
@@ -264,27 +231,3 @@ def _verified(place: str, session: str, sign: Sign) -> Finding:
         threshold=sign.threshold,
         threshold_source=sign.source,
     )
-
-
-def _apply(rule: _Rule, answers: Mapping[str, Answer]) -> tuple[Answer, tuple[str, ...]]:
-    """Return the answer of a rule and the signs that decided it (Kleene's three-valued logic)."""
-    parts: list[tuple[Answer, tuple[str, ...]]] = [(answers[code], (code,)) for code in rule.all_of]
-    parts += [(_negate(answers[code]), (code,)) for code in rule.none_of]
-    if rule.any_of:
-        present = tuple(code for code in rule.any_of if answers[code] is Answer.PRESENT)
-        unsure = tuple(code for code in rule.any_of if answers[code] is Answer.NOT_ASSESSABLE)
-        if present:
-            parts.append((Answer.PRESENT, present))
-        elif unsure:
-            parts.append((Answer.NOT_ASSESSABLE, unsure))
-        else:
-            parts.append((Answer.ABSENT, rule.any_of))
-    for answer in (Answer.ABSENT, Answer.NOT_ASSESSABLE):
-        deciding = tuple(code for part, codes in parts if part is answer for code in codes)
-        if deciding:
-            return answer, deciding
-    return Answer.PRESENT, tuple(code for _, codes in parts for code in codes)
-
-
-def _negate(answer: Answer) -> Answer:
-    return {Answer.PRESENT: Answer.ABSENT, Answer.ABSENT: Answer.PRESENT}.get(answer, answer)

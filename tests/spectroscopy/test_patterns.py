@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from hlhneuro.answers import Answer
 from hlhneuro.settings import PatternSettings
-from hlhneuro.spectroscopy import SpectrumFit, SpectrumResult, VoxelComposition, assess_spectra
-from hlhneuro.spectroscopy.patterns import _apply, _rules, spectrum_findings
+from hlhneuro.spectroscopy import Evidence, SpectrumFit, SpectrumResult, VoxelComposition, assess_spectra
+from hlhneuro.spectroscopy._rules import apply, rules
+from hlhneuro.spectroscopy.confounders import confounders_of
+from hlhneuro.spectroscopy.norms import NormEntry, Norms
+from hlhneuro.spectroscopy.patterns import Circumstances, spectrum_findings
+from hlhneuro.study import Session, TreatmentEvent
 
 SETTINGS = PatternSettings()
 NORMAL = {"tNAA": 9.0, "tCr": 8.0, "tCho": 1.6, "Glx": 10.0, "Lac": 0.2, "Lip13": 0.1}
@@ -28,6 +35,7 @@ def result(
     field_t=3.0,
     verdict="good",
     lesion=0.0,
+    steps=(),
 ):
     rows = [
         {
@@ -52,7 +60,7 @@ def result(
         {},
         pd.DataFrame(rows),
         {"verdict": verdict, "reasons": ("linewidth",) if verdict != "good" else (), "snr": 30.0},
-        (("acquisition", {"field_t": field_t}),),
+        (("acquisition", {"field_t": field_t}), *steps),
     )
     voxel = VoxelComposition(np.ones((1, 1, 1), bool), 8.0, 1.0, 0.5, 0.5 - lesion, 0.0, lesion)
     return SpectrumResult(session, name, te, "press", True, fit, voxel, ())
@@ -168,9 +176,191 @@ def test_too_uncertain_is_not_absent():
 
 
 def test_what_is_not_assessable_decides_nothing():
-    rule = next(r for r in _rules() if r.code == "pattern_inflammatory_necrotic")
+    rule = next(r for r in rules() if r.code == "pattern_inflammatory_necrotic")
     unknown = Answer.NOT_ASSESSABLE
     given = {"all_low": unknown, "lipid": Answer.PRESENT, "lactate": unknown}
-    assert _apply(rule, given)[0] is unknown
-    assert _apply(rule, given | {"all_low": Answer.ABSENT})[0] is Answer.ABSENT
-    assert _apply(rule, given | {"all_low": Answer.PRESENT})[0] is Answer.PRESENT
+    assert apply(rule, given)[0] is unknown
+    assert apply(rule, given | {"all_low": Answer.ABSENT})[0] is Answer.ABSENT
+    assert apply(rule, given | {"all_low": Answer.PRESENT})[0] is Answer.PRESENT
+
+
+# ---------------------------------------------------------------------------------------------- lactate, two echo times
+
+
+def evidence(name, amount, sd):
+    return "detection", Evidence(name, amount, sd, amount / sd).to_record()
+
+
+def pair(short, long, *, lac=3.0, lipid=0.1, te=0.144):
+    """Two echo times of one voxel whose lactate has so much evidence."""
+    results = []
+    for echo, z in ((0.03, short), (te, long)):
+        levels = NORMAL | {"Lac": max(lac if z > 0 else 0.01, 0.01), "Lip13": lipid if echo < 0.1 else 0.1 * lipid}
+        made = result(
+            levels, name=f"acq-{1e3 * echo:.0f}", te=echo, steps=[evidence("Lac", lac * np.sign(z), lac / abs(z))]
+        )
+        table = made.fit.concentrations
+        table.loc[table.metabolite == "Lac", "detected"] = z > 3
+        results.append(made)
+    return results
+
+
+def verified(results):
+    return next(f for f in spectrum_findings(results, None, SETTINGS) if f.code == "lactate_verified")
+
+
+def test_lactate_of_both_echo_times_is_verified_and_said_to_be_with_lipid():
+    assert verified(pair(6.0, 4.0)).answer is Answer.PRESENT
+    with_fat = verified(pair(6.0, 4.0, lipid=30.0))
+    assert with_fat.answer is Answer.PRESENT
+    assert "verified lactate with lipid" in with_fat.reason
+
+
+def test_a_signal_at_the_short_echo_time_alone_is_never_verified():
+    found = verified(pair(8.0, -1.0, lipid=60.0))
+    assert found.answer is Answer.NOT_ASSESSABLE
+    assert "cancel" in found.reason
+    assert "cancel" not in verified(pair(8.0, -1.0, lipid=60.0, te=0.288)).reason
+
+
+def test_lipid_alone_is_lipid_only():
+    found = verified(pair(0.5, 0.3, lac=0.1, lipid=60.0))
+    assert found.answer is Answer.ABSENT
+    assert found.reason.startswith("lipid only")
+
+
+def test_one_echo_time_verifies_only_if_it_is_long():
+    assert verified(pair(8.0, 8.0)[:1]).answer is Answer.NOT_ASSESSABLE
+    assert verified(pair(8.0, 8.0)[1:]).answer is Answer.PRESENT
+
+
+# ---------------------------------------------------------------------------------------------------- references
+
+
+def test_an_earlier_spectrum_of_another_place_or_acquisition_is_no_baseline():
+    moved = replace(result(NORMAL), voxel=VoxelComposition(np.zeros((1, 1, 1), bool), 8.0, 1.0, 0.5, 0.5, 0.0, 0.0))
+    for first in (moved, result(NORMAL, te=0.035)):
+        found = assess_spectra([first, result(NECROTIC, "02")], SETTINGS)
+        assert codes(found, "02")["naa_reduced"] is Answer.NOT_ASSESSABLE
+
+
+def test_a_norm_serves_where_the_patient_has_no_own_reference_but_cannot_show_loss_of_creatine():
+    entries = tuple(
+        NormEntry(name, mean, 0.1 * mean, 20, 8.0, "thalamus", 3.0, 0.03, "press", "made")
+        for name, mean in (("tNAA", 1.1), ("tCho", 0.2), ("Glx", 1.25))
+    )
+    known = {"01": Circumstances(8.0, {"acq-short": "thalamus"})}
+    low = result(NORMAL | {"tNAA": 4.0, "Lac": 5.0})
+    found = codes(assess_spectra([low], SETTINGS, known, Norms(SETTINGS, entries)))
+    assert found["naa_reduced"] is Answer.PRESENT
+    assert found["all_low"] is Answer.NOT_ASSESSABLE
+    assert found["pattern_inflammatory_necrotic"] is Answer.NOT_ASSESSABLE
+    elsewhere = {"01": Circumstances(8.0, {"acq-short": "cerebellum"})}
+    found = codes(assess_spectra([low], SETTINGS, elsewhere, Norms(SETTINGS, entries)))
+    assert found["naa_reduced"] is Answer.NOT_ASSESSABLE
+
+
+def test_what_two_water_references_share_cancels_in_their_quotient():
+    def scaled(levels, session):
+        made = result(levels, session)
+        table = made.fit.concentrations
+        table["scale_sd"] = 0.25 * table.concentration
+        table["sd"] = np.hypot(table.sd, table.scale_sd)
+        return made
+
+    found = assess_spectra([scaled(NORMAL, "01"), scaled(NECROTIC, "02")], SETTINGS)
+    assert codes(found, "02")["all_low"] is Answer.PRESENT
+
+
+# ------------------------------------------------------------------------------------------------- further patterns
+
+
+def test_products_of_bacteria_beside_lactate_are_an_alert():
+    looked = ("products of bacteria", {"looked_for": ("Ace", "Suc", "AA"), "why": "lactate is stronger than NAA"})
+    levels = NORMAL | {"tNAA": 0.5, "tCr": 1.0, "tCho": 0.2, "Lac": 9.0}
+    for name, ace, answer in (("found", 12.0, Answer.PRESENT), ("not found", 0.3, Answer.ABSENT)):
+        steps = [looked, evidence("Ace", ace, 1.0), evidence("Suc", 0.2, 1.0), evidence("AA", 0.1, 1.0)]
+        found = codes(spectrum_findings([result(levels, te=0.136, steps=steps)], None, SETTINGS))
+        assert found["pattern_abscess"] is answer, name
+    assert codes(spectrum_findings([result(levels)], None, SETTINGS))["pattern_abscess"] is Answer.ABSENT
+
+
+def test_high_choline_with_lipid_and_little_naa_is_an_alert():
+    tumour = NORMAL | {"tNAA": 3.0, "tCho": 4.0, "Lip13": 20.0}
+    found = codes(assess_spectra([result(NORMAL), result(tumour, "02")], SETTINGS), "02")
+    assert found["pattern_neoplasm"] is Answer.PRESENT
+    assert codes(assess_spectra([result(NORMAL), result(INFLAMED, "02")], SETTINGS), "02")["pattern_neoplasm"] is (
+        Answer.ABSENT
+    )
+
+
+def test_every_rule_names_its_evidence_and_that_it_is_not_validated():
+    for rule in rules():
+        assert rule.evidence.startswith("expert-set, not validated in HLH; ")
+        assert len(rule.evidence) > 60
+
+
+@pytest.mark.parametrize(
+    ("now", "answer", "word"),
+    [
+        (NORMAL, Answer.ABSENT, "recover"),
+        ({k: v * (0.5 if k in ("tNAA", "tCr", "tCho") else 1.0) for k, v in NECROTIC.items()}, Answer.PRESENT, "fall"),
+        (NECROTIC, Answer.NOT_ASSESSABLE, "neither"),
+    ],
+)
+def test_the_course_speaks_for_or_against_necrosis(now, answer, word):
+    found = assess_spectra([result(NORMAL), result(NECROTIC, "02"), result(now, "03")], SETTINGS)
+    course = next(f for f in found if f.code == "necrosis_course" and f.sessions == ("02", "03"))
+    assert course.answer is answer
+    assert word in course.reason
+
+
+def test_without_water_the_course_of_creatine_is_not_known():
+    found = assess_spectra([result(NORMAL, unit="a.u."), result(NECROTIC, "02", unit="a.u.")], SETTINGS)
+    assert next(f for f in found if f.code == "necrosis_course").answer is Answer.NOT_ASSESSABLE
+
+
+def test_where_no_spectrum_is_usable_every_pattern_is_not_assessable():
+    found = codes(assess_spectra([result(NORMAL, verdict="not usable")], SETTINGS))
+    assert {found[rule.code] for rule in rules()} == {Answer.NOT_ASSESSABLE}
+
+
+# --------------------------------------------------------------------------------------------------- confounders
+
+
+def visit(**covariates):
+    return Session("X", "02", dt.date(2020, 3, 10), 4.0, (), (), (), covariates=covariates)
+
+
+def event(name, start, end=None, subject="X", detail=""):
+    day = dt.date.fromisoformat
+    return TreatmentEvent(subject, name, day(start), day(end) if end else None, detail)
+
+
+def test_confounders_are_those_near_the_session():
+    events = [
+        event("methotrexate intrathecal", "2020-03-05"),
+        event("seizure", "2020-02-01"),
+        event("seizure", "2020-03-11"),
+        event("dexamethasone", "2020-01-01"),
+        event("propofol", "2020-03-10", subject="Y"),
+    ]
+    found = confounders_of(visit(anaesthesia="sevoflurane", seizures="no"), events)
+    words = " | ".join(found)
+    assert "sevoflurane, on the day" in words
+    assert "5 days before" in words
+    assert "since 2020-01-01" in words
+    assert "seizure (" not in words
+    assert "propofol, on the day" not in words
+    assert confounders_of(visit(), ()) == ()
+
+
+def test_confounders_stand_beside_an_abnormal_pattern_and_not_beside_a_normal_one():
+    known = {"02": Circumstances(confounders=("anaesthesia (propofol): raises lactate",))}
+
+    def reason(levels, code):
+        found = assess_spectra([result(NORMAL), result(levels, "02")], SETTINGS, known)
+        return next(f.reason for f in found if f.code == code and f.sessions == ("02",))
+
+    assert "propofol" in reason(NORMAL | {"Lac": 5.0}, "pattern_lactate_only")
+    assert "propofol" not in reason(NORMAL, "pattern_normal")
