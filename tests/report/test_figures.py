@@ -222,6 +222,16 @@ def test_detection_curves_show_each_contrast_and_thickness():
         figures.detection_curves(table[:0])
 
 
+def test_lactate_curves_show_each_amount_of_lipid_and_choice_of_echo_times():
+    rows = [(f, a, how, a > 0.5) for f in (0.0, 8.0) for a in (0.0, 2.0) for how in ("TE 30", "TE 144") for _ in "1234"]
+    table = pd.DataFrame(rows, columns=["lipid", "lactate", "echo_times", "found"])
+    drawn = figures.save_svg(figures.lactate_curves(table))
+    for text in ("no lipid", "lipid 8 x tCr", "TE 144", "true lactate (mmol/kg)"):
+        assert text in drawn
+    with pytest.raises(NotAssessable):
+        figures.lactate_curves(table[:0])
+
+
 def test_reliability_is_drawn_per_thickness():
     stated = np.linspace(0.1, 0.9, 5)
     table = pd.DataFrame({"slice_mm": 1.0, "predicted": stated, "observed": stated**2, "voxels": 1000})

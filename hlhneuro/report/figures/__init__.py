@@ -5,7 +5,7 @@ Pages and notebooks call the same functions. A figure that cannot be drawn raise
 
 from __future__ import annotations
 
-from hlhneuro.report.figures.accuracy import detection_curves, reliability
+from hlhneuro.report.figures.accuracy import detection_curves, lactate_curves, reliability
 from hlhneuro.report.figures.cohort import interval_changes, load_trajectories, territory_frequency
 from hlhneuro.report.figures.mrsi import grid_quality, metabolite_maps
 from hlhneuro.report.figures.quality import (
@@ -29,6 +29,7 @@ __all__ = [
     "detection_curves",
     "grid_quality",
     "interval_changes",
+    "lactate_curves",
     "load_trajectories",
     "metabolite_maps",
     "midspace_slices",

@@ -1,4 +1,4 @@
-"""How well lesions of known size and contrast are measured: detection curves, reliability of the probability map."""
+"""How well what is known is found: lesions of known size and contrast, lactate of known amount beside lipid."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report.figures.style import COLOURS, INK, MUTED, new_figure, tidy
 
-__all__ = ["detection_curves", "reliability"]
+__all__ = ["detection_curves", "lactate_curves", "reliability"]
 
 FloatArray = NDArray[np.float64]
 CYCLE = (("blue", "o", "-"), ("vermillion", "s", "--"), ("green", "^", "-."), ("purple", "D", ":"), ("black", "v", "-"))
@@ -71,6 +71,56 @@ def detection_curves(table: pd.DataFrame) -> Figure:
     axes[-1].legend(
         title=title, title_fontsize=8, fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0)
     )
+    return figure
+
+
+def lactate_curves(table: pd.DataFrame) -> Figure:
+    """Draw how often lactate is said to be there, by its true amount, one curve per echo times, one panel per lipid.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per voxel and choice of echo times: ``lipid`` (at 1.3 ppm over tCr), ``lactate`` (mmol/kg),
+        ``echo_times`` (words), ``found`` (bool).
+
+    Raises
+    ------
+    NotAssessable
+        If the table is empty.
+
+    Notes
+    -----
+    Bars are 95 % intervals of the part (Wilson, J Am Stat Assoc 1927;22:209).
+    """
+    if table.empty:
+        raise NotAssessable("no known lactate was looked for", remedy="run the bench of detection")
+    amounts = sorted(table["lipid"].unique())
+    figure = new_figure(2.6 * len(amounts), 3.2)
+    axes = figure.subplots(1, len(amounts), sharey=True, squeeze=False)[0]
+    for ax, lipid in zip(axes, amounts, strict=True):
+        own = table[table["lipid"] == lipid]
+        for i, (echo_times, voxels) in enumerate(own.groupby("echo_times", sort=True)):
+            colour, marker, line = CYCLE[i % len(CYCLE)]
+            counts = voxels.groupby("lactate")["found"].agg(["sum", "count"])
+            part, low, high = _wilson(counts["sum"].to_numpy(float), counts["count"].to_numpy(float))
+            ax.errorbar(
+                counts.index.to_numpy(float) + 0.04 * (i - 1),  # side by side, so that bars can be told apart
+                part,
+                yerr=np.clip((part - low, high - part), 0, None),
+                color=COLOURS[colour],
+                marker=marker,
+                linestyle=line,
+                markersize=4,
+                capsize=2,
+                label=str(echo_times),
+            )
+        ax.set_ylim(-0.03, 1.03)
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+        ax.set_title(f"lipid {lipid:g} x tCr" if lipid else "no lipid", fontsize=9, color=INK)
+        ax.set_xlabel("true lactate (mmol/kg)", fontsize=9, color=INK)
+        tidy(ax)
+    axes[0].set_ylabel("lactate said to be there", fontsize=9, color=INK)
+    axes[0].legend(fontsize=8, frameon=False, loc="lower right")
     return figure
 
 
