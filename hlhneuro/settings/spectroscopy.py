@@ -87,7 +87,7 @@ class SpectraSettings:
     eddy_lowest_part: float = tuned(0.005, "expert-set: weaker water may be a beat with another signal")
     water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
     clipped_samples: int = tuned(
-        3, "expert-set: equal greatest values in a row; none in 66 sound files of all makers, where the longest run is 1"
+        3, "expert-set: equal greatest values in a row; the longest run in 66 sound files of all makers is 1"
     )
     conjugate_energy_ratio: float = tuned(4.0, "expert-set: mirrored over expected metabolite energy")
     concentration_unit: str = tuned("mmol/kg", "Gasparovic 2006, Magn Reson Med 55:1219 (molal); or mM (molar)")

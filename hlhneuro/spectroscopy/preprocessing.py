@@ -19,7 +19,7 @@ from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy.coils import CoilWeights, as_coils, coil_weights
 from hlhneuro.spectroscopy.eddy_currents import correct_eddy_currents, reference_phase
 from hlhneuro.spectroscopy.references import check_reference
-from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum, looks_conjugated
+from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum, check_not_clipped, looks_conjugated
 from hlhneuro.spectroscopy.transients import Averaged, average_transients
 from hlhneuro.spectroscopy.water_removal import remove_water
 
@@ -41,7 +41,8 @@ class Stage:
     ppm : array, shape (points,)
         From 0 to 5.5 ppm, descending.
     before, after : arrays, shape (points,)
-        Real spectrum, each with its own phase, in the units of the data.
+        Real spectrum, each with its own phase, over the tallest signal of `after` from 1.8 to 3.6 ppm, to four digits
+        behind the point: they are kept with the results.
     courses : mapping of str to array, shape (transients,)
         Of transients only: ``shifts_hz``, ``shifts_sd_hz``, ``phases_deg``, ``phases_sd_deg``, ``weights``.
     """
@@ -81,7 +82,8 @@ def preprocess(
     Raises
     ------
     InputError
-        If spectrum and water reference do not belong together, an axis is unknown or the data are conjugated.
+        If spectrum and water reference do not belong together, an axis is unknown, or the data are clipped or
+        conjugated.
     """
     references = {
         "quantification": water if water is not None else eddy_reference,
@@ -98,6 +100,9 @@ def preprocess(
         )
     stages: list[Stage] = []
     single, waters = _one_fid(spectrum, references, settings, record, stages)
+    for acquired in (spectrum, water, eddy_reference):
+        if acquired is not None:
+            check_not_clipped(acquired, settings.clipped_samples)
     eddy = waters.get("eddy currents")
     if eddy is not None:
         single = _without_eddy_currents(single, eddy, settings, record, stages)
@@ -111,7 +116,7 @@ def preprocess(
             "the metabolites lie on the wrong side of water: the data are conjugated",
             field="data",
             found="more signal at 5.1 to 9.1 ppm than at 0.2 to 4.2 ppm",
-            remedy="convert the raw data again, or conjugate them (mrs_tools conjugate)",
+            remedy="convert the raw data again, or give --conjugate to `hlhneuro fit` or `hlhneuro import`",
         )
     return Prepared(single, waters.get("quantification"), tuple(record), tuple(stages))
 
@@ -191,13 +196,14 @@ def _averaged(
 
 def _courses(found: Averaged) -> dict[str, _Float]:
     course = found.course
-    return {
+    courses = {
         "shifts_hz": course.shifts_hz,
         "shifts_sd_hz": course.shifts_sd_hz,
         "phases_deg": np.rad2deg(course.phases_rad),
         "phases_sd_deg": np.rad2deg(course.phases_sd_rad),
         "weights": found.weights,
     }
+    return {name: np.round(values, 4) for name, values in courses.items()}
 
 
 def _without_eddy_currents(
@@ -245,5 +251,7 @@ def _stage(
     for fid in (before, after):
         whole = np.fft.fftshift(np.fft.fft(fid))
         turn = np.exp(-1j * np.angle(np.sum(whole[signals])))
-        curves.append(np.asarray((whole * turn)[shown].real, dtype=np.float64))
-    return Stage(name, spectrum.ppm[shown], curves[0], curves[1], courses or {})
+        curves.append((whole * turn).real)
+    tallest = max(float(np.abs(curves[1][signals]).max(initial=0.0)), 1e-300)
+    first, last = (np.round(curve[shown] / tallest, 4) for curve in curves)
+    return Stage(name, np.round(spectrum.ppm[shown], 4), first, last, courses or {})

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from hlhneuro.errors import InputError
 from hlhneuro.spectroscopy.nifti_mrs import MrsFile, check_acquisition, check_dimensions, interpret, read_nifti_mrs
 
-__all__ = ["REFERENCE_PPM", "Spectrum", "load_spectrum", "looks_conjugated", "spectrum_from_image"]
+__all__ = [
+    "REFERENCE_PPM",
+    "Spectrum",
+    "check_not_clipped",
+    "clipped_samples",
+    "load_spectrum",
+    "looks_conjugated",
+    "spectrum_from_image",
+]
 
 REFERENCE_PPM = 4.65  # NIfTI-MRS: the shift of water at 37 degrees C is at zero frequency
 
@@ -184,3 +192,44 @@ def looks_conjugated(spectrum: Spectrum, ratio: float) -> bool:
     expected = float(np.sum(np.clip(energy[(spectrum.ppm > 0.2) & (spectrum.ppm < 4.2)] - noise, 0, None)))
     mirrored = float(np.sum(np.clip(energy[(spectrum.ppm > 5.1) & (spectrum.ppm < 9.1)] - noise, 0, None)))
     return mirrored > ratio * expected
+
+
+def clipped_samples(spectrum: Spectrum) -> int:
+    """Return the longest run of samples that all have the greatest value of their channel, 1 where nothing is clipped.
+
+    A receiver whose converter saturates gives out its largest number until the signal falls below it again. Each coil,
+    transient and channel (real, imaginary) has its own greatest value.
+    """
+    longest = 1
+    for channel in (spectrum.fid.real, spectrum.fid.imag):
+        size = np.abs(channel.reshape(spectrum.points, -1))
+        peak = size.max(axis=0)
+        at_peak = (size == peak) & (peak > 0)
+        for column in np.flatnonzero(at_peak.sum(axis=0) > longest):
+            marks = np.flatnonzero(np.diff(np.concatenate([[0], at_peak[:, column].astype(np.int8), [0]])))
+            longest = max(longest, int(np.diff(marks)[::2].max()))
+    return longest
+
+
+def check_not_clipped(spectrum: Spectrum, shortest_run: int) -> None:
+    """Raise where the receiver was saturated: what is cut off spreads over the whole spectrum, and nothing restores it.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+        As acquired: coils and transients not yet combined.
+    shortest_run : int
+        So many samples in a row at the greatest value are no chance.
+
+    Raises
+    ------
+    InputError
+    """
+    found = clipped_samples(spectrum)
+    if found >= shortest_run:
+        raise InputError(
+            "the signal is clipped: the receiver was saturated",
+            field="data",
+            found=f"{found} samples in a row at the greatest value",
+            remedy="acquire it again with a lower receiver gain; leave out a water reference that is clipped",
+        )

@@ -6,10 +6,13 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hlhneuro.errors import InputError
-from hlhneuro.spectroscopy import load_spectrum
-from hlhneuro.spectroscopy.spectra import looks_conjugated
+from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy import load_spectrum, preprocess
+from hlhneuro.spectroscopy.spectra import check_not_clipped, clipped_samples, looks_conjugated
 
 from . import made
 
@@ -53,6 +56,19 @@ def test_axes_of_length_one_are_dropped_and_others_named(tmp_path):
     assert found.fid.shape == (128, 4)
 
 
+@pytest.mark.parametrize("tags", [{}, {"dim_5": "DIM_DAY"}, {"dim_5": "DIM_DYN", "dim_6": "DIM_DYN"}])
+def test_axes_without_one_known_meaning_each_are_refused(tmp_path, tags):
+    data = np.ones((1, 1, 1, 128, 3, 2), dtype=complex)
+    with pytest.raises(InputError, match=r"dim_[56].*DIM_COIL, DIM_DYN"):
+        load_spectrum(write(tmp_path / "a.nii", data, HEADER | tags))
+
+
+def test_the_sidecar_can_name_axes(tmp_path):
+    data = np.ones((1, 1, 1, 128, 3, 2), dtype=complex)
+    path = write(tmp_path / "a.nii", data, HEADER)
+    assert load_spectrum(path, {"dim_5": "DIM_COIL", "dim_6": "DIM_EDIT"}).dimensions == ("DIM_COIL", "DIM_EDIT")
+
+
 def test_the_sidecar_fills_gaps_and_the_file_wins(tmp_path, fid):
     path = write(tmp_path / "a.nii", fid, {k: v for k, v in HEADER.items() if k != "EchoTime"})
     found = load_spectrum(path, {"EchoTime": 0.035, "RepetitionTime": 9.0})
@@ -69,10 +85,15 @@ def test_nothing_is_assumed_where_the_file_is_silent(tmp_path, fid):
     [
         ({"EchoTime": 30}, ["EchoTime", "30", "looks like milliseconds"]),
         ({"RepetitionTime": 2000}, ["RepetitionTime", "2000", "looks like milliseconds"]),
+        ({"EchoTime": 30000}, ["EchoTime", "30000", "looks like microseconds: give 0.03 s"]),
+        ({"EchoTime": -0.03}, ["EchoTime", "-0.03", "give it in s"]),
+        ({"EchoTime": float("nan")}, ["EchoTime", "nan"]),
         ({"EchoTime": "soon"}, ["EchoTime", "soon"]),
         ({"SpectrometerFrequency": [123.2e6]}, ["SpectrometerFrequency", "MHz"]),
         ({"ResonantNucleus": ["31P"]}, ["ResonantNucleus", "31P"]),
+        ({"SpectrometerFrequency": [49.9], "MagneticFieldStrength": 2.89}, ["49.9 MHz", "protons at 2.89 T"]),
         ({"SpectrometerFrequency": None}, ["SpectrometerFrequency", "does not say"]),
+        ({"ResonantNucleus": None}, ["ResonantNucleus", "does not say"]),
     ],
 )
 def test_impossible_facts_are_named_with_file_and_remedy(tmp_path, fid, change, words):
@@ -105,3 +126,37 @@ def test_mirrored_metabolites_are_noticed():
     assert looks_conjugated(good.with_fid(good.fid.conj()), 4.0)
     with pytest.raises(InputError):
         replace(good, fid=np.zeros(1024, dtype=complex))
+
+
+def test_naa_at_7_3_ppm_is_an_error_with_a_remedy(tmp_path):
+    good = made.spectrum(made.HEALTHY, noise=0.02)
+    path = write(tmp_path / "a.nii", good.fid.conj().reshape(1, 1, 1, -1), HEADER)
+    with pytest.raises(InputError, match=r"conjugated.*--conjugate"):
+        preprocess(load_spectrum(path), None, SpectraSettings())
+
+
+def test_a_saturated_receiver_is_noticed_in_any_coil_and_transient():
+    rng = np.random.default_rng(0)
+    water = made.line(4.65, lorentz_hz=8.0) + 0.001 * (rng.standard_normal(1024) + 1j * rng.standard_normal(1024))
+    water = water * np.exp(0.3j + 0.02j * np.arange(1024))
+    assert clipped_samples(made.from_fid(water)) == 1
+    limit = 0.9
+    cut = np.clip(water.real, -limit, limit) + 1j * np.clip(water.imag, -limit, limit)
+    beyond = int(np.argmax(np.abs(water.real) < limit))  # the signal begins above the limit and falls below it
+    assert clipped_samples(made.from_fid(cut)) == beyond > 3
+    raw = np.stack([np.stack([water, water], axis=1), np.stack([water, cut], axis=1)], axis=1)
+    with pytest.raises(InputError, match=r"clipped.*gain"):
+        check_not_clipped(made.from_fid(raw, ("DIM_COIL", "DIM_DYN")), 3)
+
+
+@given(seed=st.integers(0, 2**16), transients=st.integers(1, 4))
+def test_noise_is_not_called_clipped(seed, transients):
+    rng = np.random.default_rng(seed)
+    shape = (256, transients)
+    fid = (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)).astype(np.complex64)
+    assert clipped_samples(made.from_fid(fid, ("DIM_DYN",))) < SpectraSettings().clipped_samples
+
+
+def test_one_transient_of_many_axes_is_one_fid(tmp_path):
+    path = write(tmp_path / "a.nii", made.line(2.0).reshape(1, 1, 1, -1, 1, 1), HEADER | {"dim_5": "DIM_DYN"})
+    assert load_spectrum(path).fid.shape == (made.POINTS,)
