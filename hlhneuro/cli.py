@@ -176,6 +176,7 @@ def basis_command(arguments: argparse.Namespace) -> int:
         points=arguments.points,
         dwell_time_s=arguments.dwell_time_s,
         metabolites=arguments.metabolites,
+        form=arguments.form,
         settings=load_settings(arguments.settings, arguments.set).spectra,
     )
     for note in basis.assumptions:
@@ -366,7 +367,11 @@ def build_parser() -> argparse.ArgumentParser:
     field.add_argument("--frequency-mhz", type=float, help="or proton frequency in MHz, as the spectrum says it")
     basis.add_argument(
         "--out", type=Path, required=True, metavar="FILE|DIR",
-        help="FILE.BASIS for LCModel, or a new folder for FSL-MRS",
+        help="FILE.BASIS for LCModel, or a new folder of the form that --form says",
+    )  # fmt: skip
+    basis.add_argument(
+        "--form", choices=("fsl", "raw", "nifti-mrs"), default="fsl",
+        help="what a folder holds: FSL-MRS (default), LCModel .RAW or NIfTI-MRS, a file per metabolite",
     )  # fmt: skip
     basis.add_argument("--first-echo-s", type=float, help="TE1 of PRESS in seconds")
     basis.add_argument("--mixing-time-s", type=float, help="TM of STEAM in seconds")

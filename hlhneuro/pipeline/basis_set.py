@@ -8,10 +8,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+import hlhneuro
 from hlhneuro.errors import StudyError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import Basis, simulate_basis, write_basis, write_basis_folder
-from hlhneuro.study import write_text
+from hlhneuro.study import RawSpectrum, to_image, write_text
 
 __all__ = ["make_basis_set", "write_basis_set"]
 
@@ -29,6 +32,7 @@ def make_basis_set(
     points: int | None = None,
     dwell_time_s: float | None = None,
     metabolites: Sequence[str] | None = None,
+    form: str = "fsl",
     settings: SpectraSettings | None = None,
 ) -> Basis:
     """Simulate a basis set, write it to `out` and return it.
@@ -36,9 +40,11 @@ def make_basis_set(
     Parameters
     ----------
     out : path
-        A file that ends in ``.BASIS`` for LCModel, or a folder, new or empty, for FSL-MRS.
+        A file that ends in ``.BASIS`` for LCModel, or a folder, new or empty.
     points, dwell_time_s : optional
         Time axis; from `settings` where left out, which is finer and longer than a spectrum needs.
+    form : str
+        What a folder holds, one file per metabolite: ``fsl`` (JSON of FSL-MRS), ``raw`` (LCModel) or ``nifti-mrs``.
 
     Other parameters are those of `hlhneuro.spectroscopy.simulate_basis`.
 
@@ -63,12 +69,12 @@ def make_basis_set(
         names=metabolites,
         settings=settings,
     )
-    write_basis_set(out, basis)
+    write_basis_set(out, basis, form)
     return basis
 
 
-def write_basis_set(out: str | Path, basis: Basis) -> Path:
-    """Write a basis set whole or not at all: LCModel's where `out` ends in ``.BASIS``, else a folder for FSL-MRS.
+def write_basis_set(out: str | Path, basis: Basis, form: str = "fsl") -> Path:
+    """Write a basis set whole or not at all: LCModel's where `out` ends in ``.BASIS``, else a folder of that form.
 
     Raises
     ------
@@ -81,8 +87,11 @@ def write_basis_set(out: str | Path, basis: Basis) -> Path:
         return write_text(out, write_basis(basis))
     part = out.with_name(f".{out.name}.{secrets.token_hex(4)}.part")
     try:
-        for name, text in write_basis_folder(basis, "fsl").items():
-            write_text(part / name, text)
+        if form == "nifti-mrs":
+            _write_images(part, basis)
+        else:
+            for name, text in write_basis_folder(basis, form).items():
+                write_text(part / name, text)
         with contextlib.suppress(FileNotFoundError):
             out.rmdir()  # empty, as was checked
         part.rename(out)
@@ -95,6 +104,23 @@ def write_basis_set(out: str | Path, basis: Basis) -> Path:
     return out
 
 
+def _write_images(folder: Path, basis: Basis) -> None:
+    """Write one NIfTI-MRS file per function; the standard has no axis for the functions of a basis."""
+    basis = basis.resampled(basis.dwell_time_s, basis.points, basis.spectrometer_frequency_mhz)
+    header = {
+        "SpectrometerFrequency": basis.spectrometer_frequency_mhz,
+        "ResonantNucleus": "1H",
+        "EchoTime": basis.echo_time_s,
+        "SequenceName": basis.sequence,
+    }
+    known = {field: value for field, value in header.items() if value is not None}
+    folder.mkdir(parents=True)
+    for name, fid in zip(basis.names, basis.fids, strict=True):
+        data = fid.astype(np.complex64).reshape(1, 1, 1, -1)
+        raw = RawSpectrum(data, basis.dwell_time_s, known, None, name)
+        to_image(raw, f"hlhneuro {hlhneuro.__version__}").to_filename(folder / f"{name}.nii")
+
+
 def _check_place(out: Path) -> None:
     if out.suffix.lower() == ".basis":
         if out.is_dir():
@@ -104,7 +130,7 @@ def _check_place(out: Path) -> None:
         raise StudyError(
             "the kind of basis set does not follow from the name",
             path=out,
-            remedy="end it in .BASIS for LCModel, or give a folder, without an ending, for FSL-MRS",
+            remedy="end it in .BASIS for LCModel, or give a folder, without an ending",
         )
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise StudyError("there is something already", path=out, remedy="give a folder that is new or empty")

@@ -15,9 +15,14 @@ CALL = ["basis", "--sequence", "press", "--echo-time-s", ".030", "--frequency-mh
 SMALL = ["--metabolites", "NAA", "Ins", "Cr", "Lac", "Glu", "GPC", "--points", "2048"]
 
 
-@pytest.mark.parametrize("name", ["press.BASIS", "press_fsl"])
-def test_what_is_written_is_what_was_simulated(tmp_path, capsys, name):
-    assert main([*CALL, *SMALL, "--out", str(tmp_path / name)]) == 0
+FORMS = pytest.mark.parametrize(
+    ("name", "form"), [("press.BASIS", "fsl"), ("press_fsl", "fsl"), ("press_raw", "raw"), ("press_nii", "nifti-mrs")]
+)
+
+
+@FORMS
+def test_what_is_written_is_what_was_simulated(tmp_path, capsys, name, form):
+    assert main([*CALL, *SMALL, "--form", form, "--out", str(tmp_path / name)]) == 0
     assert "6 metabolites, simulated: press, TE 30 ms, TE1 12 ms" in capsys.readouterr().out
     found = read_basis(tmp_path / name)
     expected = simulate_basis(
@@ -31,6 +36,7 @@ def test_what_is_written_is_what_was_simulated(tmp_path, capsys, name):
     )
     assert set(found.names) == {"NAA", "mI", "Cr", "Lac", "Glu", "GPC"}
     np.testing.assert_allclose(found.fids, expected.fids, atol=1e-5)
+    assert (found.echo_time_s, found.sequence, found.assumptions) == (pytest.approx(0.03), "press", ())
     assert [p.name for p in tmp_path.iterdir()] == [name]  # nothing half-written stays
 
 
@@ -47,12 +53,12 @@ def test_options_reach_the_simulation(tmp_path, capsys):
     assert found.spectrometer_frequency_mhz == pytest.approx(2.89 * 42.577, abs=0.01)
 
 
-@pytest.mark.parametrize("name", ["press.BASIS", "press_fsl"])
-def test_fit_reads_each_form(tmp_path, name):
+@FORMS
+def test_fit_reads_each_form(tmp_path, name, form):
     import nibabel as nib
     from nifti_mrs.create_nmrs import gen_nifti_mrs
 
-    assert main([*CALL, *SMALL, "--out", str(tmp_path / name)]) == 0
+    assert main([*CALL, *SMALL, "--form", form, "--out", str(tmp_path / name)]) == 0
     content = {"NAA": 8.0, "Cr": 8.0, "mI": 5.0, "Glu": 8.0, "GPC": 1.5}
     fid = made.spectrum(content, noise=0.05).fid
     image = gen_nifti_mrs(fid.conj().reshape(1, 1, 1, -1), made.DWELL_S, made.FREQUENCY_MHZ)
