@@ -13,7 +13,8 @@ from threadpoolctl import ThreadpoolController
 
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.settings import SpectraSettings
-from hlhneuro.spectroscopy.simulation import SEQUENCES, SequenceTiming, lines_to_fid, simulate_group
+from hlhneuro.spectroscopy.sequences import SEQUENCES, SequenceTiming, sequence_timing
+from hlhneuro.spectroscopy.simulation import lines_to_fid, simulate_group
 from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum
 from hlhneuro.spectroscopy.spin_systems import load_broad_signals, load_metabolites, metabolite_name
 
@@ -196,19 +197,9 @@ def simulate_basis(
         kinds=("metabolite",) * len(wanted),
         echo_time_s=echo_time_s,
         sequence=timing.name,
-        source=f"simulated: {_in_words(timing)}, {frequency:g} MHz",
+        source=f"simulated: {timing.in_words}, {frequency:g} MHz",
         assumptions=assumptions,
     )
-
-
-def _in_words(timing: SequenceTiming) -> str:
-    parts = [timing.name, f"TE {timing.echo_time_s * 1e3:g} ms"]
-    if timing.first_echo_s is not None:
-        parts.append(f"TE1 {timing.first_echo_s * 1e3:g} ms")
-    if timing.mixing_time_s is not None:
-        parts.append(f"TM {timing.mixing_time_s * 1e3:g} ms")
-    width = timing.pulse_bandwidth_hz
-    return ", ".join([*parts, "ideal pulses" if width is None else f"refocusing bandwidth {width:g} Hz"])
 
 
 @lru_cache(maxsize=512)
@@ -241,48 +232,6 @@ def _frequency(spectrometer_frequency_mhz: float | None, field_t: float | None) 
             remedy="give MHz for the frequency (123.2 at 3 T) or tesla for the field",
         )
     return float(frequency)
-
-
-def sequence_timing(
-    sequence: str,
-    echo_time_s: float,
-    first_echo_s: float | None,
-    mixing_time_s: float | None,
-    settings: SpectraSettings,
-    *,
-    pulse_bandwidth_hz: float | None = None,
-) -> tuple[SequenceTiming, tuple[str, ...]]:
-    """Return the timing of a sequence and, in sentences, what of it had to be assumed."""
-    name = sequence.strip().lower()
-    if name not in SEQUENCES:
-        raise StudyError("unknown sequence", field="sequence", found=sequence, remedy=f"use: {', '.join(SEQUENCES)}")
-    if not 0.0 <= echo_time_s <= settings.longest_echo_time_s or (echo_time_s == 0.0) != (name == "pulse-acquire"):
-        raise StudyError(
-            "the echo time does not suit the sequence",
-            field="EchoTime",
-            found=echo_time_s,
-            remedy="give seconds (0.030), and zero for pulse-acquire only",
-        )
-    assumptions: list[str] = []
-    if name == "press" and first_echo_s is None:
-        first_echo_s = min(settings.press_first_echo_s, echo_time_s / 2)
-        assumptions.append(f"PRESS first echo time not known: {first_echo_s * 1e3:g} ms assumed (expert-set)")
-    if name == "steam" and mixing_time_s is None:
-        mixing_time_s = settings.steam_mixing_time_s
-        assumptions.append(f"STEAM mixing time not known: {mixing_time_s * 1e3:g} ms assumed (expert-set)")
-    try:
-        timing = SequenceTiming(
-            name,
-            float(echo_time_s),
-            float(first_echo_s) if name == "press" and first_echo_s is not None else None,
-            float(mixing_time_s) if name == "steam" and mixing_time_s is not None else None,
-            pulse_bandwidth_hz,
-        )
-    except ValueError as error:
-        raise StudyError(
-            str(error), field="sequence", found=sequence, remedy="give a timing that is possible"
-        ) from error
-    return timing, tuple(assumptions)
 
 
 def add_broad_signals(basis: Basis, kinds: Sequence[str] = ("lipid", "macromolecule")) -> Basis:

@@ -21,78 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.spectroscopy._slices import Region, slice_regions
+from hlhneuro.spectroscopy.sequences import SequenceTiming
 from hlhneuro.spectroscopy.spin_systems import SpinGroup
 
-__all__ = ["SEQUENCES", "Lines", "SequenceTiming", "lines_to_fid", "simulate_group"]
-
-SEQUENCES = ("laser", "press", "pulse-acquire", "slaser", "spin-echo", "steam")
-_PULSES_PER_SLICE = {  # refocusing pulses of each slice direction, in order; adiabatic ones come in pairs
-    "pulse-acquire": (),
-    "spin-echo": (1,),
-    "press": (1, 1),
-    "slaser": (2, 2),
-    "laser": (2, 2, 2),
-}
+__all__ = ["Lines", "lines_to_fid", "simulate_group"]
 
 _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
-
-
-@dataclass(frozen=True)
-class SequenceTiming:
-    """When the pulses of a sequence come.
-
-    Parameters
-    ----------
-    name : str
-        One of `SEQUENCES`.
-    echo_time_s : float
-        Zero for pulse-acquire.
-    first_echo_s : float, optional
-        TE1 of PRESS; the second echo is the rest.
-    mixing_time_s : float, optional
-        TM of STEAM.
-    pulse_bandwidth_hz : float, optional
-        Bandwidth of the refocusing pulses, taken to be rectangular; without it they reach every spin alike. Not for
-        STEAM, which has none.
-    """
-
-    name: str
-    echo_time_s: float
-    first_echo_s: float | None = None
-    mixing_time_s: float | None = None
-    pulse_bandwidth_hz: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.name not in SEQUENCES:
-            raise ValueError(f"sequence {self.name!r} is not one of {', '.join(SEQUENCES)}")
-        if self.name == "press" and not 0.0 < (self.first_echo_s or 0.0) < self.echo_time_s:
-            raise ValueError("PRESS needs a first echo time between zero and the echo time")
-        if self.name == "steam" and self.mixing_time_s is None:
-            raise ValueError("STEAM needs a mixing time")
-        if self.pulse_bandwidth_hz is not None:
-            if not _PULSES_PER_SLICE.get(self.name):
-                raise ValueError(f"{self.name} has no refocusing pulse that a bandwidth could be given for")
-            if not self.pulse_bandwidth_hz > 0:
-                raise ValueError("the bandwidth of a pulse is above zero")
-
-    @property
-    def delays_s(self) -> tuple[float, ...]:
-        """Free evolution before, between and after the refocusing pulses; not for STEAM."""
-        te = self.echo_time_s
-        if self.name == "pulse-acquire":
-            return ()
-        if self.name == "press":
-            first = self.first_echo_s or 0.0
-            return first / 2, te / 2, (te - first) / 2
-        pulses = sum(self.pulses_per_slice)
-        step = te / (2 * pulses)
-        return (step, *((2 * step,) * (pulses - 1)), step)
-
-    @property
-    def pulses_per_slice(self) -> tuple[int, ...]:
-        """Number of refocusing pulses of each slice direction, in order; not for STEAM."""
-        return _PULSES_PER_SLICE[self.name]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import pytest
 
 from hlhneuro.spectroscopy import Basis, read_basis, simulate_basis
 from hlhneuro.spectroscopy.basis import _metabolite_fid
-from hlhneuro.spectroscopy.simulation import SequenceTiming, simulate_group
+from hlhneuro.spectroscopy.sequences import SequenceTiming
+from hlhneuro.spectroscopy.simulation import simulate_group
 from hlhneuro.spectroscopy.spin_systems import load_metabolites
 
 pytestmark = pytest.mark.benchmark

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hlhneuro.spectroscopy._slices import slice_regions
-from hlhneuro.spectroscopy.simulation import SequenceTiming, lines_to_fid, simulate_group
+from hlhneuro.spectroscopy.sequences import SequenceTiming
+from hlhneuro.spectroscopy.simulation import lines_to_fid, simulate_group
 from hlhneuro.spectroscopy.spin_systems import SpinGroup, load_broad_signals, load_metabolites
 
 ACQUIRE = SequenceTiming("pulse-acquire", 0.0)
