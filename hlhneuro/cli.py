@@ -376,7 +376,9 @@ def build_parser() -> argparse.ArgumentParser:
     basis.add_argument("--first-echo-s", type=float, help="TE1 of PRESS in seconds")
     basis.add_argument("--mixing-time-s", type=float, help="TM of STEAM in seconds")
     basis.add_argument(
-        "--pulse-bandwidth-hz", type=float, help="bandwidth of the refocusing pulses; unlimited if left out"
+        "--pulse-bandwidth-hz",
+        type=float,
+        help="bandwidth of the refocusing pulses (default: spectra.refocusing_bandwidth_hz)",
     )
     basis.add_argument("--points", type=int, help="samples of each FID (default: a second)")
     basis.add_argument("--dwell-time-s", type=float, help="time between samples in seconds (default: 1/4000)")

@@ -156,7 +156,8 @@ def simulate_basis(
     first_echo_s, mixing_time_s : float, optional
         TE1 of PRESS and TM of STEAM; from `settings` where unknown, which `Basis.assumptions` then says.
     pulse_bandwidth_hz : float, optional
-        Bandwidth of the refocusing pulses; unlimited if left out.
+        Bandwidth of the refocusing pulses; `SpectraSettings.refocusing_bandwidth_hz` where left out and the sequence
+        has such pulses, unlimited if that is zero.
     names : sequence of str, optional
         Metabolites, under any name that the data file knows; `SpectraSettings.basis_metabolites` by default.
 

@@ -107,6 +107,8 @@ def sequence_timing(
             found=echo_time_s,
             remedy="give seconds (0.030), and zero for pulse-acquire only",
         )
+    if pulse_bandwidth_hz is None and settings.refocusing_bandwidth_hz > 0 and _PULSES_PER_SLICE.get(name):
+        pulse_bandwidth_hz = settings.refocusing_bandwidth_hz
     assumptions: list[str] = []
     if name == "press" and first_echo_s is None:
         first_echo_s = min(settings.press_first_echo_s, echo_time_s / 2)

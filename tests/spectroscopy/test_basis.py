@@ -71,6 +71,15 @@ def test_pulses_of_finite_bandwidth_take_lactate_away_and_are_told_of():
     assert abs(methyl(made_so)) < 0.05 * abs(methyl(ideal))
 
 
+def test_the_bandwidth_of_a_scanner_may_be_a_setting():
+    call = {"dwell_time_s": 5e-4, "points": 256, "field_t": 3.0, "names": ("Lac",)}
+    scanner = SpectraSettings(refocusing_bandwidth_hz=1200.0)
+    by_setting = simulate_basis("press", 0.144, first_echo_s=0.03, settings=scanner, **call)
+    by_argument = simulate_basis("press", 0.144, first_echo_s=0.03, pulse_bandwidth_hz=1200.0, **call)
+    np.testing.assert_array_equal(by_setting.fids, by_argument.fids)
+    assert "ideal" in simulate_basis("steam", 0.03, mixing_time_s=0.01, settings=scanner, **call).source
+
+
 def test_resampling_keeps_the_signal_and_its_ppm():
     fine = simulate_basis("press", 0.03, dwell_time_s=2.5e-4, points=2048, spectrometer_frequency_mhz=123.2)
     coarse = simulate_basis("press", 0.03, dwell_time_s=4e-4, points=1024, spectrometer_frequency_mhz=123.2)
