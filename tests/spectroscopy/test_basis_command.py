@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from hlhneuro.cli import main
-from hlhneuro.spectroscopy import read_basis, simulate_basis
+from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy import fit_spectrum, read_basis, simulate_basis
 
 from . import made
 
@@ -100,3 +101,22 @@ def test_an_empty_folder_is_used_and_a_file_replaced_whole(tmp_path):
     for name in ("fsl", "b.BASIS"):
         assert main([*CALL, "--metabolites", "Cr", "--points", "1024", "--out", str(tmp_path / name)]) == 0
         assert read_basis(tmp_path / name).names == ("Cr",)
+
+
+def test_lactate_at_144_ms_is_found_whole_where_the_bandwidth_is_known():
+    call = {"dwell_time_s": made.DWELL_S, "points": made.POINTS, "spectrometer_frequency_mhz": made.FREQUENCY_MHZ}
+    scanner = SpectraSettings(refocusing_bandwidth_hz=1200.0, press_first_echo_s=0.016)
+    truth = simulate_basis("press", 0.144, settings=scanner, **call)
+    content = {"NAA": 8.0, "Cr": 8.0, "GPC": 1.5, "Lac": 3.0, "Glu": 8.0}
+    time = np.arange(made.POINTS) * made.DWELL_S
+    fid = sum(value * truth.fid(name) for name, value in content.items()) * np.exp(-12 * time)
+    rng = np.random.default_rng(1)
+    fid = fid + 0.05 * (rng.standard_normal(made.POINTS) + 1j * rng.standard_normal(made.POINTS))
+    spectrum = made.from_fid(fid, echo_time_s=0.144)
+
+    def lactate(settings):
+        table = fit_spectrum(spectrum, settings=settings).concentrations.set_index("metabolite")
+        return float(table.loc["Lac", "ratio_to_tcr"])
+
+    assert lactate(scanner) == pytest.approx(3.0 / 8.0, rel=0.05)
+    assert lactate(SpectraSettings(press_first_echo_s=0.016)) < 0.6 * 3.0 / 8.0
