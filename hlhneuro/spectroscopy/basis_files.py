@@ -115,7 +115,10 @@ def _as_functions(basis: Basis) -> list[Function]:
 def _functions(path: Path) -> list[Function]:
     if not path.is_dir():
         return _parsed(path)
-    inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+    try:
+        inside = sorted(p for p in path.iterdir() if not p.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"the folder could not be read: {error}", path=path, remedy=_FORMS) from error
     whole = [p for p in inside if p.suffix.lower() == ".basis"]
     if len(whole) > 1:
         raise InputError(
