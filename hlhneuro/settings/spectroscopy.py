@@ -146,13 +146,16 @@ class PatternSettings:
     """Rules that name a spectral pattern (`hlhneuro.spectroscopy.patterns`)."""
 
     lactate_ratio: float = tuned(0.22, "Lunsing 2017, Eur Radiol: Lac/Cr above 0.22 is abnormal; not validated in HLH")
-    lipid_ratio: float = tuned(0.5, "expert-set, not validated in HLH: lipid at 1.3 ppm over tCr that matters")
+    lipid_ratio: float = tuned(
+        1.0, "expert-set, not validated in HLH: lipid at 1.3 ppm over tCr; less cannot be told from macromolecules"
+    )
     lipid_echo_s: float = tuned(0.1, "expert-set: lipids have a T2 of some 60 ms", "s")
     reduced_ratio: float = tuned(0.8, "expert-set, not validated in HLH: part of the reference")
     raised_ratio: float = tuned(1.2, "expert-set, not validated in HLH: part of the reference")
     choline_naa_ratio: float = tuned(
         2.0, "expert-set, not validated in HLH: Cho/NAA over that of the reference; not specific (Saindane 2002)"
     )
+    visit_sd: float = tuned(0.06, "expert-set: repeated spectra of unchanged tissue differ by 3 to 10 %")
     course_change: float = tuned(0.15, "expert-set: change from one session to the next that counts")
     all_low_ratio: float = tuned(
         0.6, "expert-set, not validated in HLH: NAA, Cr and Cho each; direction after Kamada 1997, Bizzi 2001"

@@ -47,7 +47,7 @@ def _judge(before: SpectrumResult, now: SpectrumResult, settings: PatternSetting
     if not may:
         return Answer.NOT_ASSESSABLE, "; ".join(why)
     against = Reference(f"session {before.session}", before)
-    parts = {name: relative(now, against, name) for name in ("tNAA", "tCr")}
+    parts = {name: relative(now, against, name, settings) for name in ("tNAA", "tCr")}
     for part in parts.values():
         if isinstance(part, str):
             return Answer.NOT_ASSESSABLE, part

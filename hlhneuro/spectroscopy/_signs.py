@@ -146,19 +146,22 @@ def level_signs(result: SpectrumResult, reference: Reference | str, settings: Pa
         return {code: Sign(Answer.NOT_ASSESSABLE, f"no reference: {reference}") for code in LEVELS}
     low, high = settings.reduced_ratio, settings.raised_ratio
     return {
-        "naa_reduced": _level(result, reference, "tNAA", low, below=True),
-        "tcho_raised": _level(result, reference, "tCho", high, below=False),
-        "tcho_reduced": _level(result, reference, "tCho", low, below=True),
-        "glx_raised": _level(result, reference, "Glx", high, below=False),
+        "naa_reduced": _level(result, reference, "tNAA", low, settings, below=True),
+        "tcho_raised": _level(result, reference, "tCho", high, settings, below=False),
+        "tcho_reduced": _level(result, reference, "tCho", low, settings, below=True),
+        "glx_raised": _level(result, reference, "Glx", high, settings, below=False),
         "cho_naa_raised": _choline_over_naa(result, reference, settings),
         "all_low": _all_low(result, reference, settings),
     }
 
 
-def relative(result: SpectrumResult, reference: Reference, name: str) -> tuple[float, float, str] | str:
+def relative(
+    result: SpectrumResult, reference: Reference, name: str, settings: PatternSettings
+) -> tuple[float, float, str] | str:
     """Return the amount relative to the reference, its uncertainty and on what scale; or why it is not known.
 
     Of the uncertainty of the water reference, what both spectra share cancels; what one has more than the other stays.
+    Two acquisitions of unchanged tissue differ by `PatternSettings.visit_sd` on top of noise.
     """
     own = amount_of(result, name)
     if own is None:
@@ -184,12 +187,13 @@ def relative(result: SpectrumResult, reference: Reference, name: str) -> tuple[f
     if not (np.isfinite(a) and np.isfinite(b)) or b <= 3 * sb:
         return f"{name} of the reference cannot be told from noise"
     ratio = a / b
-    return ratio, float(np.hypot(np.hypot(sa, ratio * sb) / b, ratio * excess)), scale
+    apart = np.hypot(excess, settings.visit_sd)
+    return ratio, float(np.hypot(np.hypot(sa, ratio * sb) / b, ratio * apart)), scale
 
 
 def _choline_over_naa(result: SpectrumResult, reference: Reference, settings: PatternSettings) -> Sign:
     """Answer from the quotient of two relative amounts, in which the water reference cancels."""
-    choline, naa = relative(result, reference, "tCho"), relative(result, reference, "tNAA")
+    choline, naa = (relative(result, reference, name, settings) for name in ("tCho", "tNAA"))
     if isinstance(choline, str) or isinstance(naa, str):
         return Sign(Answer.NOT_ASSESSABLE, choline if isinstance(choline, str) else str(naa))
     limit = settings.choline_naa_ratio
@@ -205,8 +209,16 @@ def _choline_over_naa(result: SpectrumResult, reference: Reference, settings: Pa
     return Sign(answer, words, choline[0] / max(naa[0], 1e-3), None, "relative to the reference", limit, EXPERT)
 
 
-def _level(result: SpectrumResult, reference: Reference, name: str, limit: float, *, below: bool) -> Sign:
-    known = relative(result, reference, name)
+def _level(
+    result: SpectrumResult,
+    reference: Reference,
+    name: str,
+    limit: float,
+    settings: PatternSettings,
+    *,
+    below: bool,
+) -> Sign:
+    known = relative(result, reference, name, settings)
     if isinstance(known, str):
         return Sign(Answer.NOT_ASSESSABLE, known)
     ratio, sd, scale = known
@@ -226,7 +238,7 @@ def _level(result: SpectrumResult, reference: Reference, name: str, limit: float
 def _all_low(result: SpectrumResult, reference: Reference, settings: PatternSettings) -> Sign:
     parts = []
     for name in ("tNAA", "tCr", "tCho"):
-        known = relative(result, reference, name)
+        known = relative(result, reference, name, settings)
         if isinstance(known, str):
             return Sign(Answer.NOT_ASSESSABLE, known)
         if known[2] != "water-referenced":
@@ -234,7 +246,7 @@ def _all_low(result: SpectrumResult, reference: Reference, settings: PatternSett
                 Answer.NOT_ASSESSABLE,
                 "loss of creatine cannot be seen in ratios: a water reference of both spectra would tell",
             )
-        parts.append(_level(result, reference, name, settings.all_low_ratio, below=True))
+        parts.append(_level(result, reference, name, settings.all_low_ratio, settings, below=True))
     answers = [part.answer for part in parts]
     answer = (
         Answer.ABSENT

@@ -120,7 +120,7 @@ def fit_spectrum(
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
         scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes, *more)
-        made = _report(prepared.spectrum, suited, fitted, evidence, scale, record, seconds, settings)
+        made = _report(prepared.spectrum, problem.basis, fitted, evidence, scale, record, seconds, settings)
         return replace(made, stages=prepared.stages)
 
 

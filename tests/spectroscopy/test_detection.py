@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 
 from hlhneuro.settings import SpectraSettings
-from hlhneuro.spectroscopy import Evidence, detect, fit_spectrum, joint_evidence
+from hlhneuro.spectroscopy import Evidence, detect, fit_spectrum, joint_evidence, simulate_basis
 from hlhneuro.spectroscopy._core import make_problem, solve
 from hlhneuro.spectroscopy.basis import add_broad_signals
-from tests.spectroscopy.made import BROAD, HEALTHY, basis, spectrum
+from tests.spectroscopy.made import BROAD, DWELL_S, FREQUENCY_MHZ, HEALTHY, POINTS, basis, from_fid, spectrum
 
 SETTINGS = SpectraSettings()
 ALONE, LOSSY, ANY = (1.0, 1.0), (0.2, 1.2), (0.0, np.inf)
@@ -119,3 +119,39 @@ def test_the_unit_does_not_matter(values, unit):
     assert again.evidence_sd == pytest.approx(once.evidence_sd, abs=1e-6)
     assert again.amount == pytest.approx(unit * once.amount, abs=1e-6 * unit)
     assert once.evidence_sd >= 0
+
+
+# ----------------------------------------------------------------------------------------- products of bacteria
+
+
+def fitted_at_136(content):
+    whole = simulate_basis(
+        "press", 0.136, dwell_time_s=DWELL_S, points=POINTS, spectrometer_frequency_mhz=FREQUENCY_MHZ,
+        names=tuple(content),
+    )  # fmt: skip
+    time = np.arange(POINTS) * DWELL_S
+    rng = np.random.default_rng(3)
+    fid = sum(value * whole.fid(name) for name, value in content.items()) * np.exp(-np.pi * 5.0 * time)
+    fid = fid + 0.6 * (rng.standard_normal(POINTS) + 1j * rng.standard_normal(POINTS))
+    return fit_spectrum(from_fid(fid, echo_time_s=0.136))
+
+
+def evidence_in(fit):
+    return {facts["metabolite"]: facts["evidence_sd"] for step, facts in fit.record if step == "detection"}
+
+
+def test_where_lactate_is_stronger_than_naa_products_of_bacteria_are_looked_for_and_found():
+    abscess = {"Lac": 10.0, "NAA": 0.4, "Cr": 0.4, "Ace": 6.0, "Suc": 4.0, "Val": 4.0, "Leu": 4.0, "Ile": 4.0}
+    fit = fitted_at_136(abscess)
+    found = evidence_in(fit)
+    assert min(found["Ace"], found["Suc"], found["AA"], found["Lac"]) > 5
+    table = fit.concentrations.set_index("metabolite").concentration
+    assert table["AA"] / table["Lac"] == pytest.approx(0.4, rel=0.15)
+
+
+def test_necrosis_shows_none_and_a_brain_with_naa_is_not_searched():
+    fit = fitted_at_136({"Lac": 10.0, "NAA": 2.0, "Cr": 2.0, "GPC": 0.5, "mI": 2.0, "Glu": 3.0})
+    found = evidence_in(fit)
+    assert max(found["Ace"], found["Suc"], found["AA"]) < SETTINGS.detection_sd
+    assert "AA" not in set(fit.concentrations.metabolite)
+    assert set(evidence_in(fitted_at_136(HEALTHY | {"Lac": 5.0}))) == {"Lac"}
