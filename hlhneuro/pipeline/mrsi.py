@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hlhneuro.imaging import AlignedSeries
 from hlhneuro.lesions import LesionSeries
-from hlhneuro.pipeline.ledger import Ledger
+from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.spectra import spectrum_name, water_reference_of
 from hlhneuro.pipeline.store_mrsi import GridStore
 from hlhneuro.pipeline.task import SubjectRun
@@ -46,6 +46,7 @@ def _run_one(
     water_scan = water_reference_of(scan, session)
     name = spectrum_name(scan)
     sources = task.checksums(*(s.path for s in (scan, water_scan) if s is not None))
+    sources |= {"age": fingerprint_of(session.age_years)}
     provenance = task.provenance("mrsi", {**sources, **ledger.fingerprints("align", "lesions")}, "spectra")
     entities = {key: value for key, value in scan.entities.items() if key not in {"sub", "ses"}}
     store = GridStore(task.out, task.subject.label, session.label, entities, aligned, provenance, task.settings.spectra)
@@ -61,6 +62,7 @@ def _run_one(
             brain=None if content is None else content.brain >= settings.mrsi_brain_part,
             tissue=None if content is None or water is None else content.tissue(),
             settings=settings,
+            age_years=session.age_years,
         )
         regions = regions_of(fit, content, settings)
         return GridResult(

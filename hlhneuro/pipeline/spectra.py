@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hlhneuro.imaging import AlignedSeries
-from hlhneuro.lesions import LesionSeries
-from hlhneuro.pipeline.ledger import Ledger
+from hlhneuro.lesions import LesionSeries, territories
+from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.store_spectra import SpectrumStore
 from hlhneuro.pipeline.task import SubjectRun
+from hlhneuro.pipeline.water_references import water_references_of
+from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import (
     Spectrum,
     SpectrumResult,
@@ -16,6 +18,7 @@ from hlhneuro.spectroscopy import (
     VoxelComposition,
     fit_spectrum,
     load_spectrum,
+    mrsinmrs_table,
     place_voxel,
 )
 from hlhneuro.study import Scan, Session
@@ -46,9 +49,10 @@ def _run_one(
     aligned: AlignedSeries | None,
     lesions: LesionSeries | None,
 ) -> SpectrumResult:
-    water_scan = water_reference_of(scan, session)
+    water_scan, eddy_scan = water_references_of(scan, session)
     name = spectrum_name(scan)
-    sources = task.checksums(*(s.path for s in (scan, water_scan) if s is not None))
+    sources = task.checksums(*(s.path for s in (scan, water_scan, eddy_scan) if s is not None))
+    sources |= {"age": fingerprint_of(session.age_years)}
     anatomy = ledger.fingerprints("align", "lesions")
     provenance = task.provenance("spectra", {**sources, **anatomy}, "spectra")
     grid = aligned.grid if aligned is not None else None
@@ -57,15 +61,18 @@ def _run_one(
 
     def compute() -> SpectrumResult:
         spectrum = load_spectrum(scan.path, scan.sidecar)
-        water = load_spectrum(water_scan.path, water_scan.sidecar) if water_scan is not None else None
-        voxel = _place(spectrum, session.label, aligned, lesions)
-        tissue = fractions_of(voxel) if water is not None else None
-        fit = fit_spectrum(spectrum, water=water, tissue=tissue, settings=task.settings.spectra)
+        water, eddy = (load_spectrum(s.path, s.sidecar) if s is not None else None for s in (water_scan, eddy_scan))
+        voxel = _place(spectrum, session.label, aligned, lesions, task.settings.spectra)
+        referred = water is not None or eddy is not None
+        tissue = fractions_of(voxel) if referred else None
+        settings, age = task.settings.spectra, session.age_years
+        fit = fit_spectrum(spectrum, water=water, eddy_reference=eddy, tissue=tissue, settings=settings, age_years=age)
         timeless = {name: value for name, value in fit.quality.items() if name != "fit_seconds"}
         fit = replace(fit, quality=timeless)  # results of a study are the same, bit for bit, however long they took
-        return SpectrumResult(
-            session.label, name, spectrum.echo_time_s, spectrum.sequence, water is not None, fit, voxel, ()
-        )
+        software, region = f"hlhneuro {provenance.version}", scan.entities.get("voi", "")
+        reporting = mrsinmrs_table(spectrum, fit, settings, software=software, region=region)
+        facts = (session.label, name, spectrum.echo_time_s, spectrum.sequence, referred, fit, voxel, ())
+        return SpectrumResult(*facts, reporting=reporting)
 
     result = ledger.stage(
         "spectra",
@@ -78,13 +85,16 @@ def _run_one(
     )
     if result is not None:
         return result
-    return SpectrumResult(
-        session.label, name, None, None, water_scan is not None, None, None, (), ledger.statuses[-1].reason
-    )
+    referred = water_scan is not None or eddy_scan is not None
+    return SpectrumResult(session.label, name, None, None, referred, None, None, (), ledger.statuses[-1].reason)
 
 
 def _place(
-    spectrum: Spectrum, session: str, aligned: AlignedSeries | None, lesions: LesionSeries | None
+    spectrum: Spectrum,
+    session: str,
+    aligned: AlignedSeries | None,
+    lesions: LesionSeries | None,
+    settings: SpectraSettings,
 ) -> VoxelComposition | None:
     images = aligned.session(session) if aligned is not None else None
     if aligned is None or images is None:
@@ -98,14 +108,24 @@ def _place(
         aligned.grid,
         lesions.tissue if lesions is not None else None,
         found.mask if found is not None else None,
+        lesion_probability=found.probability if found is not None else None,
+        territories=(lesions.territories, _territory_names()) if lesions is not None else None,
+        to_template=aligned.to_template,
+        settings=settings,
     )
+
+
+def _territory_names() -> dict[int, str]:
+    return {one.label: f"{one.side} {one.name}" for one in territories()}
 
 
 def fractions_of(voxel: VoxelComposition | None) -> TissueFractions | None:
     """Return what the voxel holds, for the water reference; None where it could not be assessed."""
     if voxel is None or voxel.gm is None or voxel.wm is None or voxel.csf is None:
         return None
-    return TissueFractions(voxel.gm, voxel.wm, voxel.csf, voxel.lesion or 0.0)
+    return TissueFractions(
+        *(voxel.gm, voxel.wm, voxel.csf, voxel.lesion or 0.0), *(voxel.gm_sd, voxel.csf_sd, voxel.lesion_sd)
+    )
 
 
 def spectrum_name(scan: Scan) -> str:

@@ -30,7 +30,8 @@ __all__ = ["GridStore"]
 
 _TABLES = {
     "concentration": ("concentration", "Fitted concentrations ({unit})"),
-    "sd": ("concentrationsd", "Standard uncertainty of the concentrations, from the Cramer-Rao bound ({unit})"),
+    "sd": ("concentrationsd", "Standard uncertainty of the concentrations, of the fit and of its scale ({unit})"),
+    "crlb": ("crlb", "Cramer-Rao lower bound of the concentrations, of the fit alone ({unit})"),
     "ratio": ("ratio", "Ratios to total creatine"),
     "ratio_sd": ("ratiosd", "Standard uncertainty of the ratios, from the Cramer-Rao bound"),
 }

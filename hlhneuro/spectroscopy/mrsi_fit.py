@@ -52,9 +52,11 @@ class GridFit:
     Parameters
     ----------
     names : tuple of str
-        Basis functions, then sums (tNAA, tCr ..): the last axis of the four arrays below.
-    concentration, sd, ratio, ratio_sd : array, shape (x, y, z, names)
-        In `unit`, with the Cramer-Rao bound; over total creatine, with the bound of the ratio.
+        Basis functions, then sums (tNAA, tCr ..): the last axis of the five arrays below.
+    concentration, sd, crlb : array, shape (x, y, z, names)
+        In `unit`; standard uncertainty of the fit and of its scale; that of the fit alone, from the Cramer-Rao bound.
+    ratio, ratio_sd : array, shape (x, y, z, names)
+        Over total creatine, with the bound of the ratio.
     unit : str
     snr, linewidth_hz, shift_hz, residual_ratio : array, shape (x, y, z)
         As in `SpectrumFit.quality`.
@@ -70,6 +72,7 @@ class GridFit:
     names: tuple[str, ...]
     concentration: _Float
     sd: _Float
+    crlb: _Float
     ratio: _Float
     ratio_sd: _Float
     unit: str
@@ -88,7 +91,7 @@ class GridFit:
         return np.asarray((self.state == VoxelState.GOOD) | (self.state == VoxelState.USABLE))
 
     def map(self, name: str, what: str = "ratio") -> _Float:
-        """Return one metabolite's map of ``concentration``, ``sd``, ``ratio`` or ``ratio_sd``, shape (x, y, z)."""
+        """Return the map of one metabolite, shape (x, y, z); `what` is ``concentration``, ``sd``, ``crlb`` .."""
         values: _Float = getattr(self, what)
         return values[..., self.names.index(name)]
 
@@ -109,7 +112,7 @@ class GridFit:
         typical = float(np.nanmedian(self.map(name, "concentration")[good]))
         creatine = float(np.nanmedian(self.map("tCr", "concentration")[good])) if "tCr" in self.names else typical
         limit = max(settings.mrsi_bound_part * typical, settings.mrsi_bound_part_tcr * creatine)
-        return np.asarray(good & (self.map(name, "sd") <= limit))
+        return np.asarray(good & (self.map(name, "crlb") <= limit))
 
 
 def fit_mrsi(
@@ -121,6 +124,7 @@ def fit_mrsi(
     tissue: Mapping[str, _Float] | None = None,
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
     sequence: str | None = None,
+    age_years: float | None = None,
 ) -> GridFit:
     """Preprocess and fit all voxels of a grid with one basis.
 
@@ -140,6 +144,8 @@ def fit_mrsi(
         ``gm, wm, csf, lesion``: volume fractions, shape (x, y, z), NaN where not known; for the water reference.
     sequence : str, optional
         What the data were acquired with; wins over the header.
+    age_years : float, optional
+        For the water reference: the tissue of infants is not that of adults.
 
     Returns
     -------
@@ -176,7 +182,8 @@ def fit_mrsi(
         maps = _Maps(grid.shape, problem)
         for index, one in prepared.items():
             fitted = solve(problem, one.spectrum.fid, _start(reference, field, index))
-            scale = water_scale(one.spectrum, one.water, settings, tissue=_fractions(tissue, index))
+            held = _fractions(tissue, index)
+            scale = water_scale(one.spectrum, one.water, settings, tissue=held, age_years=age_years)
             word, why = maps.enter(index, fitted, scale)
             state[index] = _WORDS[word]
             if why:
@@ -261,8 +268,10 @@ class _Maps:
         values = self.weights @ amplitudes
         variance = np.clip(np.sum(both * self.weights, axis=1), 0.0, None)
         self.units[index] = scale
-        self.table["concentration"][index] = values * scale.factor
-        self.table["sd"][index] = np.sqrt(variance) * scale.factor
+        factor, relative_sd = np.array([[one, part or 0.0] for one, part in map(scale.of, self.names)]).T
+        self.table["concentration"][index] = values * factor
+        self.table["crlb"][index] = np.sqrt(variance) * factor
+        self.table["sd"][index] = np.hypot(np.sqrt(variance), relative_sd * values) * factor
         if self.creatine is not None:
             total = float(self.creatine @ amplitudes)
             spread_of_total = float(self.creatine @ fitted.covariance @ self.creatine)
@@ -303,7 +312,8 @@ class _Maps:
         unit = Counter(scale.unit for scale in self.units.values()).most_common(1)[0][0]
         for index, scale in self.units.items():
             if scale.unit != unit:
-                self.table["concentration"][index] = self.table["sd"][index] = np.nan
+                for name in ("concentration", "sd", "crlb"):
+                    self.table[name][index] = np.nan
         notes = next(scale.notes for scale in self.units.values() if scale.unit == unit)
         record = (*record, ("quantification", {"unit": unit, "notes": notes}))
         return GridFit(
@@ -318,5 +328,5 @@ class _Maps:
         )
 
 
-_TABLE = ("concentration", "sd", "ratio", "ratio_sd")
+_TABLE = ("concentration", "sd", "crlb", "ratio", "ratio_sd")
 _QUALITY = ("snr", "linewidth_hz", "shift_hz", "residual_ratio")
