@@ -192,7 +192,7 @@ def import_command(arguments: argparse.Namespace) -> int:
     from hlhneuro.pipeline.importing import import_into_study
     from hlhneuro.study.importing import ImportOptions, SpectrumOptions
 
-    spectra = SpectrumOptions(told_facts(arguments), tuple(arguments.water), arguments.acq, arguments.voi)
+    spectra = SpectrumOptions(told_facts(arguments), dict(arguments.water), arguments.acq, arguments.voi)
     outcome = import_into_study(
         arguments.source,
         arguments.study,
@@ -397,8 +397,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="what a series is, by its number or description: 7=FLAIR, 9=ce-gadolinium_T1w, 12=skip",
     )  # fmt: skip
     bring.add_argument(
-        "--water", nargs="+", action="extend", default=[], metavar="NAME",
-        help="files or series that are water references, where neither header nor name says so",
+        "--water", nargs="+", action="extend", default=[], type=water_reference, metavar="NAME[=ecc]",
+        help="files or series that are water references, where nothing else says so; =ecc: for eddy currents only",
     )  # fmt: skip
     bring.add_argument("--acq", metavar="LABEL", help="acq- label for the names of this import")
     bring.add_argument("--voi", metavar="LABEL", help="voi- label for spectra: where the voxel lies")
@@ -420,6 +420,14 @@ def contrast_of_series(text: str) -> tuple[str, str]:
     if not (series and equals and contrast):
         raise argparse.ArgumentTypeError("give SERIES=CONTRAST, such as 7=FLAIR")
     return series, contrast
+
+
+def water_reference(text: str) -> tuple[str, str]:
+    """Parse ``NAME`` or ``NAME=ecc``."""
+    name, use = (text.removesuffix("=ecc"), "ecc") if text.endswith("=ecc") else (text, "")
+    if not name:
+        raise argparse.ArgumentTypeError("give the name of a file or series, such as a_ref.SDAT or 7=ecc")
+    return name, use
 
 
 def fractions(text: str) -> tuple[float, float, float]:

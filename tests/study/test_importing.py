@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hlhneuro.errors import InputError, StudyError
-from hlhneuro.study import SpectrumFacts, check_study, open_study
+from hlhneuro.study import RawSpectrum, SpectrumFacts, check_study, open_study, to_image
 from hlhneuro.study._additions import additions_to
 from hlhneuro.study._contrasts import ImageFacts, guess_contrast
 from hlhneuro.study.importing import ImportOptions, SpectrumOptions, import_data
@@ -196,7 +196,7 @@ def test_a_disk_that_refuses_leaves_the_study_as_it_was(tmp_path, monkeypatch):
 def test_a_spectrum_and_its_water_reference_are_paired(tmp_path):
     study, said = tmp_path / "study", SpectrumOptions(TOLD, voi="lesion")
     import_data(write_text_spectrum(tmp_path / "a.txt"), study, "01", "01", ImportOptions(spectra=said))
-    water = SpectrumOptions(TOLD, water=("b.txt",), voi="lesion")
+    water = SpectrumOptions(TOLD, water={"b.txt": ""}, voi="lesion")
     import_data(write_text_spectrum(tmp_path / "b.txt", water=True), study, "01", "01", ImportOptions(spectra=water))
     session = open_study(study).subjects[0].sessions[0]
     assert dict(session.spectra[0].entities) == dict(session.water_references[0].entities)
@@ -205,6 +205,54 @@ def test_a_spectrum_and_its_water_reference_are_paired(tmp_path):
     assert session.water_references[0].sidecar["WaterSuppression"] is False
     rows = check_study(open_study(study)).rows
     assert any(row.item.startswith("water reference of") and row.state == "present" for row in rows)
+
+
+def write_named_spectra(folder: Path, *names: str) -> None:
+    for number, name in enumerate(names):
+        raw = RawSpectrum(
+            (np.random.default_rng(number).standard_normal((1, 1, 1, 128)) + 1j).astype(np.complex64),
+            5e-4,
+            {"SpectrometerFrequency": 123.2, "ResonantNucleus": "1H", "EchoTime": 0.03},
+            np.eye(4),
+            name,
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        nib.save(to_image(raw, "test"), folder / f"{name}.nii.gz")
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (
+            {"lesion_act", "lesion_ref"},
+            {"lesion_act": "acq-te30_svs", "lesion_ref": "acq-te30_mrsref"},
+        ),
+        (  # two pairs: the words of the names say which belong together
+            {"left_act", "left_ref", "right_act", "right_ref"},
+            {
+                **{"left_act": "acq-te30_run-1_svs", "right_act": "acq-te30_run-2_svs"},
+                **{"left_ref": "acq-te30_run-1_mrsref", "right_ref": "acq-te30_run-2_mrsref"},
+            },
+        ),
+        (  # nothing says to which the reference belongs: it gets the name of neither
+            {"left", "right", "x_ref"},
+            {"left": "acq-te30_run-1_svs", "right": "acq-te30_run-2_svs", "x_ref": "acq-te30_run-3_mrsref"},
+        ),
+        (  # one for eddy currents, one for quantification
+            {"a_act", "a_ref", "a_ref_ecc"},
+            {"a_act": "acq-te30_svs", "a_ref": "acq-te30_mrsref", "a_ref_ecc": "acq-te30ecc_mrsref"},
+        ),
+    ],
+)
+def test_which_reference_belongs_to_which_spectrum(tmp_path, names, expected):
+    write_named_spectra(tmp_path / "in", *sorted(names))
+    outcome = import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    found = {row.source.partition(".")[0]: Path(row.name).name.removesuffix(".nii.gz") for row in outcome.rows}
+    assert found == {name: f"sub-01_ses-01_{stem}" for name, stem in expected.items()}
+    for path in (tmp_path / "study").rglob("*_svs.json"):
+        partner = json.loads(path.read_text()).get("ReferenceSignal")
+        exists = path.with_name(path.name.replace("_svs.json", "_mrsref.nii.gz")).is_file()
+        assert (partner is not None) == exists
 
 
 def test_a_text_spectrum_asks_for_what_it_does_not_say(tmp_path):
