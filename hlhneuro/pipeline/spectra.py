@@ -97,7 +97,7 @@ def _place(
     settings: SpectraSettings,
 ) -> VoxelComposition | None:
     images = aligned.session(session) if aligned is not None else None
-    if aligned is None or images is None:
+    if aligned is None or images is None or not spectrum.located:
         return None
     found = lesions.session(session) if lesions is not None else None
     # The voxel was planned on the scanner's coordinates of this visit; the session's reference stands for them.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
 from hlhneuro.spectroscopy.nifti_mrs import MrsFile, check_acquisition, check_dimensions, interpret, read_nifti_mrs
+from hlhneuro.study.mrs_files import UNLOCATED_MM
 
 __all__ = [
     "REFERENCE_PPM",
@@ -119,6 +120,11 @@ class Spectrum:
     def volume_ml(self) -> float:
         """Volume of the voxel."""
         return float(abs(np.linalg.det(self.affine[:3, :3]))) / 1000.0
+
+    @property
+    def located(self) -> bool:
+        """Whether the file says where the voxel lies; NIfTI-MRS gives a voxel of unknown place edges of 10 m."""
+        return bool(np.linalg.norm(self.affine[:3, :3], axis=0).max() < UNLOCATED_MM)
 
     def with_fid(self, fid: NDArray[np.complex128], dimensions: tuple[str, ...] = ()) -> Spectrum:
         """Return a copy with other data."""

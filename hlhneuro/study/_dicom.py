@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any, Literal
 from hlhneuro.errors import InputError
 from hlhneuro.study._values import DAYS_PER_YEAR
 
-__all__ = ["DicomSeries", "read_header", "read_series", "spectrum_command"]
+__all__ = ["DicomSeries", "names_person", "read_header", "read_series", "spectrum_command"]
 
 _MR_IMAGES = {  # SOP classes: MR image, enhanced MR, legacy converted enhanced MR
     *("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.4.4"),
@@ -63,6 +64,12 @@ class DicomSeries:
     age_years: float | None
     sex: str | None
     contrast_agent: bool
+
+
+def names_person(text: str, series: DicomSeries) -> bool:
+    """Return whether a part of the patient's name or identifier stands in a free text."""
+    parts = {part for secret in series.person[:2] for part in re.split(r"[\W_]+", secret.lower()) if len(part) >= 3}
+    return bool(parts & set(re.split(r"[\W_]+", text.lower())))
 
 
 def read_header(path: Path) -> Any:

@@ -15,7 +15,7 @@ import nibabel as nib
 import numpy as np
 
 from hlhneuro.errors import InputError, StudyError
-from hlhneuro.study._dicom import DicomSeries
+from hlhneuro.study._dicom import DicomSeries, names_person
 
 __all__ = ["ConvertedImage", "convert_series", "link_files", "plane_of"]
 
@@ -53,9 +53,8 @@ class ConvertedImage:
     def public_sidecar(self, series: DicomSeries) -> dict[str, Any]:
         """Return the sidecar without what could name a person, a place or a day."""
         kept = {name: value for name, value in self.sidecar.items() if _KEPT.fullmatch(name)}
-        parts = {part for text in series.person[:2] for part in re.split(r"\W+", text.lower()) if len(part) >= 3}
         for name in ("SeriesDescription", "ProtocolName"):  # free text, into which a name may have been typed
-            if parts & set(re.split(r"[\W_]+", str(kept.get(name, "")).lower())):
+            if names_person(str(kept.get(name, "")), series):
                 del kept[name]
         if series.contrast_agent:
             kept["ContrastBolusIngredient"] = "GADOLINIUM"

@@ -12,7 +12,7 @@ import numpy as np
 
 from hlhneuro.errors import HlhneuroError, InputError
 from hlhneuro.study._additions import Additions
-from hlhneuro.study._dicom import DicomSeries
+from hlhneuro.study._dicom import DicomSeries, names_person
 from hlhneuro.study._images import link_files
 from hlhneuro.study._import_names import BidsName, ImportRow, told_apart
 from hlhneuro.study.mrs_files import RawSpectrum, to_image
@@ -111,11 +111,19 @@ def _convert(source: Path | DicomSeries, told: SpectrumFacts, folder: Path) -> t
     link_files(source.files, folder)
     name = f"series {source.number} {source.description}".strip()
     try:
-        return tuple(replace(raw, name=name) for raw in convert_spectrum(folder, told))
+        return tuple(
+            replace(raw, name=name, header=_nameless(raw.header, source)) for raw in convert_spectrum(folder, told)
+        )
     except HlhneuroError as error:
         raise InputError(
             error.problem, path=source.files[0], field=error.field, found=error.found, remedy=error.remedy
         ) from error
+
+
+def _nameless(header: Mapping[str, Any], series: DicomSeries) -> dict[str, Any]:
+    return {
+        name: value for name, value in header.items() if not (isinstance(value, str) and names_person(value, series))
+    }
 
 
 def _recognise(raw: RawSpectrum, source: Path | DicomSeries, options: SpectrumOptions) -> _Found:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from hlhneuro.errors import InputError
 
-__all__ = ["SIGN_NOTE", "RawSpectrum", "header_extension", "kept_fields", "read_raw", "to_image"]
+__all__ = ["SIGN_NOTE", "UNLOCATED_MM", "RawSpectrum", "header_extension", "kept_fields", "read_raw", "to_image"]
 
 _MRS_EXTENSION = 44  # the NIfTI extension code of NIfTI-MRS
 _STANDARD = "mrs_v0_9"
 SIGN_NOTE = "the format does not fix the sign of frequency"
-_UNLOCALISED_MM = 10_000.0  # NIfTI-MRS: a voxel of unknown place is 10 m wide, qform and sform codes 0
+UNLOCATED_MM = 10_000.0  # NIfTI-MRS: a voxel of unknown place is 10 m wide, qform and sform codes 0
 # What a converted file keeps: what was acquired and how. All else (names, birth dates, identifiers, institutions, times
 # of day, names of source files, comments) is left out, known or not.
 _KEPT = re.compile(
@@ -113,7 +113,7 @@ def read_raw(path: Path, name: str = "") -> RawSpectrum:
     scale = {"msec": 1e-3, "usec": 1e-6}.get(str(image.header.get_xyzt_units()[1]), 1.0)
     located = bool(image.header["qform_code"] > 0 or image.header["sform_code"] > 0)
     affine = np.asarray(image.affine, dtype=np.float64)
-    if np.linalg.norm(affine[:3, 0]) >= _UNLOCALISED_MM:
+    if np.linalg.norm(affine[:3, 0]) >= UNLOCATED_MM:
         located = False
     water = {True: False, False: True}.get(header.get("WaterSuppressed"))  # type: ignore[arg-type]
     return RawSpectrum(
@@ -141,7 +141,7 @@ def to_image(raw: RawSpectrum, method: str) -> Any:
         if name in header and not isinstance(header[name], list):
             header[name] = [header[name]]
     located = raw.affine is not None
-    affine = raw.affine if raw.affine is not None else np.diag([*[_UNLOCALISED_MM] * 3, 1.0])
+    affine = raw.affine if raw.affine is not None else np.diag([*[UNLOCATED_MM] * 3, 1.0])
     image: Any = nib.Nifti2Image(raw.data, affine)  # type: ignore[no-untyped-call]
     image.set_sform(affine, code=1 if located else 0)
     image.set_qform(affine, code=1 if located else 0)

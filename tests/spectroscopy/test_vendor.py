@@ -67,6 +67,7 @@ def test_a_philips_pair_gives_its_samples_facts_and_place(tmp_path):
     assert (found.dwell_time_s, found.spectrometer_frequency_mhz) == (pytest.approx(5e-4), 127.755264)
     # Left, posterior, head in the file; right, anterior, head here.
     np.testing.assert_allclose(found.affine, [[10, 0, 0, -1], [0, 20, 0, -2], [0, 0, 30, 3], [0, 0, 0, 1]])
+    assert found.located
     assert "Doe" not in str(raw.header)
 
 
@@ -131,6 +132,7 @@ def test_text_formats_say_the_same_whichever_sign_they_are_written_with(tmp_path
         scale = 0.5 if name.endswith("RAW") else 1.0  # TRAMP / VOLUME
         np.testing.assert_allclose(raw.data[0, 0, 0], scale * fid, atol=1e-6 * np.abs(fid).max(), err_msg=name)
         assert raw.affine is None
+        assert not spectrum(raw).located
         assert not name.endswith("txt") or any("sign of frequency" in note for note in raw.notes)
 
 
@@ -163,8 +165,6 @@ def test_what_a_file_does_not_say_is_asked_for_and_contradictions_are_told(tmp_p
         ("a.txt", "1 2 3\n"),
         ("a.txt", "jMRUI Data Textfile\nno signal\n"),
         ("a.rda", "no header"),
-        ("a.7", "no header"),
-        ("a.dat", "no header"),
         ("a.xyz", "no spectrum"),
         ("a.nii", "no image"),
     ],

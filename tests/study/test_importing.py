@@ -99,6 +99,14 @@ def test_nothing_in_the_study_names_the_patient(imported):
                 assert secret not in path.name
 
 
+def test_a_name_typed_into_a_description_is_left_out(tmp_path):
+    write_series(tmp_path / "in", 3, "flair DOE baseline", **FLAIR)
+    import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    sidecar = json.loads((tmp_path / "study/sub-01/ses-01/anat/sub-01_ses-01_FLAIR.json").read_text())
+    assert "doe" not in json.dumps(sidecar).lower()
+    assert sidecar["EchoTime"] == 0.09
+
+
 def test_a_second_import_changes_nothing_and_a_contrast_can_be_told(imported):
     source, study, first, _ = imported
     before = {path: path.read_bytes() for path in study.rglob("*") if path.is_file()}
@@ -269,11 +277,11 @@ def test_a_text_spectrum_asks_for_what_it_does_not_say(tmp_path):
 
 def test_a_spectrum_that_cannot_be_read_is_a_row_and_the_rest_is_imported(tmp_path):
     write_series(tmp_path / "in", 3, "flair", **FLAIR)
-    (tmp_path / "in" / "broken.rda").write_text("no header")
+    (tmp_path / "in" / "broken.RAW").write_text("no header")
     (tmp_path / "in" / "alone.SDAT").write_bytes(b"")
     outcome = import_data(tmp_path / "in", tmp_path / "study", "01", "01")
     states = {row.source: row.state for row in outcome.rows}
-    assert states == {"series 3 flair": "imported", "broken.rda": "failed", "alone.SDAT": "failed"}
+    assert states == {"series 3 flair": "imported", "broken.RAW": "failed", "alone.SDAT": "failed"}
     assert all(row.remedy for row in outcome.rows if row.state == "failed")
 
 
