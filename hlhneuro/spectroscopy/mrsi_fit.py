@@ -15,6 +15,7 @@ from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._core import Fitted, Problem, make_problem, solve, spread
+from hlhneuro.spectroscopy._start import find_start
 from hlhneuro.spectroscopy._start_field import StartField, find_start_field
 from hlhneuro.spectroscopy._tables import rows_of, verdict
 from hlhneuro.spectroscopy.basis import Basis
@@ -26,6 +27,8 @@ from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, wa
 __all__ = ["GridFit", "VoxelState", "fit_mrsi"]
 
 _Float = NDArray[np.float64]
+# Expert-set: the field is smooth; a voxel lies this close to what its surroundings say, or its lines are too broad.
+_NEAR_PPM = 0.03
 _WORDS = {"good": 1, "usable": 2, "not usable": 3}
 
 
@@ -181,7 +184,8 @@ def fit_mrsi(
         reference = _reference(fids, field, chosen, problem)
         maps = _Maps(grid.shape, problem)
         for index, one in prepared.items():
-            fitted = solve(problem, one.spectrum.fid, _start(reference, field, index))
+            fid = one.spectrum.fid
+            fitted = solve(problem, fid, _start(reference, problem, fid, float(field.shift_hz[index])))
             held = _fractions(tissue, index)
             scale = water_scale(one.spectrum, one.water, settings, tissue=held, age_years=age_years)
             word, why = maps.enter(index, fitted, scale)
@@ -227,16 +231,24 @@ def _reference(fids: NDArray[np.complex128], field: StartField, chosen: NDArray[
     return solve(problem, np.asarray(fid))
 
 
-def _start(reference: Fitted, field: StartField, index: Index) -> Fitted:
-    """Return the reference moved to where a voxel is expected."""
-    parameters = reference.solution.parameters.copy()
-    parameters[nl.PHASE0] += float(field.phase_rad[index])
-    shift_hz = float(field.shift_hz[index]) + reference.start.shift_hz
-    return replace(
-        reference,
-        solution=replace(reference.solution, parameters=parameters),
-        start=replace(reference.start, shift_hz=shift_hz, explained=float(field.explained[index])),
+def _start(reference: Fitted, problem: Problem, fid: NDArray[np.complex128], shift_hz: float) -> Fitted:
+    """Return the reference moved to where a voxel is expected.
+
+    The offset is searched as in a single fit, but only near the field: where that search would have gone astray the
+    field keeps it, and everywhere else the very same points of the spectrum are fitted, which makes results equal.
+    """
+    near = np.abs(problem.templates.shifts_hz - shift_hz) <= _NEAR_PPM * problem.basis.spectrometer_frequency_mhz
+    templates = replace(
+        problem.templates, shifts_hz=problem.templates.shifts_hz[near], turns=problem.templates.turns[:, near]
     )
+    found = find_start(np.fft.fftshift(np.fft.fft(fid)), templates)
+    moved = np.fft.fftshift(np.fft.fft(fid * np.exp(2j * np.pi * found.shift_hz * problem.time_s)))
+    point = reference.solution
+    lines = point.functions @ point.linear.amplitudes
+    parameters = point.parameters.copy()
+    parameters[nl.PHASE0] = np.angle(np.vdot(lines, moved[problem.fitted]))
+    parameters[nl.SHIFT] = shift_hz + reference.shift_hz - found.shift_hz
+    return replace(reference, solution=replace(point, parameters=parameters), start=found)
 
 
 def _fractions(tissue: Mapping[str, _Float] | None, index: Index) -> TissueFractions | None:
