@@ -193,7 +193,8 @@ class PatternSettings:
         "1/s",
     )
     cancellation_left: float = tuned(
-        0.22, "J Magn Reson 2001;152:203: symmetric PRESS loses up to 78 % of lactate; abstract only"
+        0.14,
+        "simulated: refocusing pulses of 0.8 kHz at 3 T (test_bench_basis.py); J Magn Reson 2001;152:203 says 0.22",
     )
     inverted_echo_low_s: float = tuned(0.13, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")
     inverted_echo_high_s: float = tuned(0.16, "1/J of lactate is 144 ms (J 6.93 Hz): Govindaraju 2000", "s")

@@ -11,7 +11,7 @@ import numpy as np
 from hlhneuro.answers import Answer
 from hlhneuro.settings import PatternSettings
 from hlhneuro.spectroscopy._bacteria import AMINO_ACIDS
-from hlhneuro.spectroscopy._signs import EXPERT, WATER_UNITS, Sign, amount_of, merge_signs, seen
+from hlhneuro.spectroscopy._signs import EXPERT, RATIO_UNIT, WATER_UNITS, Sign, amount_of, merge_signs, seen
 from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, joint_evidence
 from hlhneuro.spectroscopy.results import SpectrumResult
 
@@ -155,9 +155,11 @@ def judge_voxel(members: Sequence[tuple[SpectrumResult, Sign, Sign]], settings: 
     numbers = f"evidence over all echo times {joint.evidence_sd:.1f} sd, at the long ones {best:.1f} sd"
     if there and best >= settings.lactate_long_sd and joint.misfit_sd <= settings.lactate_misfit_sd:
         both = " with lipid" if lipid.answer is Answer.PRESENT else ""
-        verified = Sign(Answer.PRESENT, f"verified lactate{both}: {numbers}", joint.evidence_sd, unit="sd",
+        sized = _sized(own, members, numbers, single=len(known) == 1)
+        size = ", below the size that matters" if sized.answer is Answer.ABSENT else ""
+        verified = Sign(Answer.PRESENT, f"verified lactate{both}{size}: {numbers}", joint.evidence_sd, unit="sd",
                         threshold=settings.lactate_sd, source=EXPERT)  # fmt: skip
-        return Verdict(_sized(own, members, numbers, single=len(known) == 1), lipid, verified)
+        return Verdict(sized, lipid, verified)
     lost = any(_may_cancel(r, settings) for r, _ in long)
     if there or own.answer is Answer.PRESENT:
         hint = ", where its doublet may cancel" if lost else ""
@@ -174,10 +176,12 @@ def judge_voxel(members: Sequence[tuple[SpectrumResult, Sign, Sign]], settings: 
 def _sized(own: Sign, members: Sequence[tuple[SpectrumResult, Sign, Sign]], numbers: str, *, single: bool) -> Sign:
     """Return whether lactate that is there is raised: its size is read where a spectrum can tell it."""
     how = "with the phase that coupling gives at the long echo time" if single else "at short and long echo time"
-    told = next((s for _, s, _ in members if s.answer is Answer.PRESENT), None)
-    if told is None and own.answer is Answer.ABSENT:
-        return replace(own, reason=f"{own.reason}; verified {how}, below the size that matters")
-    told = told or own
+    told = next((s for _, s, _ in members if s.answer is Answer.PRESENT), own)
+    greatest = (told.value or 0.0) + (told.uncertainty or 0.0)
+    in_ratio = told.threshold is not None and told.unit == RATIO_UNIT
+    if told.answer is not Answer.PRESENT and in_ratio and greatest < (told.threshold or 0.0):
+        why = f"{told.reason}; verified {how}, below the size that matters"
+        return replace(told, answer=Answer.ABSENT, reason=why)
     return replace(told, answer=Answer.PRESENT, reason=f"{told.reason}; verified: {how} ({numbers})")
 
 

@@ -15,6 +15,7 @@ from hlhneuro.spectroscopy.results import SpectrumResult
 __all__ = [
     "EXPERT",
     "LEVELS",
+    "RATIO_UNIT",
     "WATER_UNITS",
     "Amount",
     "Reference",
@@ -29,6 +30,7 @@ __all__ = [
 
 EXPERT = "expert-set, not validated in HLH"
 WATER_UNITS = ("mmol/kg", "mM", "i.u.")
+RATIO_UNIT = "ratio to tCr"
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ def seen(
     known = bool(np.isfinite(amount.ratio))
     per = amount.ratio / amount.value if known and amount.value > 0 else _per_creatine(result)
     value, sd = (amount.ratio, max(amount.ratio_sd, least_sd * per)) if known else (amount.value, amount.sd)
-    unit = "ratio to tCr" if known else amount.unit
+    unit = RATIO_UNIT if known else amount.unit
     numbers = f"{words} {value:.2g} ± {sd:.1g} ({unit})"
     if amount.detected:
         # Where creatine is lost there is no ratio; a signal beyond doubt is then present whatever its size.
