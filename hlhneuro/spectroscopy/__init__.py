@@ -2,7 +2,7 @@
 
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.basis_files import read_basis, write_basis, write_basis_folder
-from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
+from hlhneuro.spectroscopy.comparison import acquired_alike, comparable, mirrored
 from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, detect, joint_evidence
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
 from hlhneuro.spectroscopy.mrsi import SpectrumGrid, load_mrsi
@@ -21,7 +21,7 @@ from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
 from hlhneuro.spectroscopy.results import SpectrumResult
 from hlhneuro.spectroscopy.spectra import Spectrum, load_spectrum
-from hlhneuro.spectroscopy.voxel import VoxelComposition, overlap, place_voxel
+from hlhneuro.spectroscopy.voxel import VoxelComposition, mirror_overlap, overlap, place_voxel
 
 __all__ = [
     "Basis",
@@ -54,6 +54,8 @@ __all__ = [
     "lay_on_anatomy",
     "load_mrsi",
     "load_spectrum",
+    "mirror_overlap",
+    "mirrored",
     "overlap",
     "place_voxel",
     "preprocess",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from hlhneuro.settings import PatternSettings
 from hlhneuro.spectroscopy.results import SpectrumResult
-from hlhneuro.spectroscopy.voxel import overlap
+from hlhneuro.spectroscopy.voxel import mirror_overlap, overlap
 
-__all__ = ["acquired_alike", "comparable"]
+__all__ = ["acquired_alike", "comparable", "mirrored"]
 
 
 def comparable(
@@ -31,6 +31,34 @@ def comparable(
     share, words = _overlap_in_words(first, second)
     if share is None or share < settings.overlap_least:
         against.append(words if share is None else f"{words}, less than {settings.overlap_least:.0%}")
+    return (False, tuple(against)) if against else (True, (words,))
+
+
+def mirrored(first: SpectrumResult, second: SpectrumResult, settings: PatternSettings) -> tuple[bool, tuple[str, ...]]:
+    """Tell whether one spectrum of a session may serve as the mirror of another.
+
+    Parameters
+    ----------
+    first, second : SpectrumResult
+        Of one session; their order does not matter.
+    settings : PatternSettings
+
+    Returns
+    -------
+    may : bool
+        Only if both were acquired alike and the mirrored voxel, where the mid-plane is known, overlaps enough.
+    reasons : tuple of str
+        What forbids it or, if nothing does, how much the voxel overlaps with its mirror image.
+    """
+    against = list(acquired_alike(first, second, settings))
+    voxels = first.voxel, second.voxel
+    share = None if voxels[0] is None or voxels[1] is None else mirror_overlap(voxels[0], voxels[1])
+    if share is None:
+        words = "how much of a mirror voxel it is cannot be told without a template: its label is believed"
+    else:
+        words = f"the voxel overlaps by {share:.0%} (Dice) with the mirror image of the other"
+        if share < settings.mirror_overlap_least:
+            against.append(f"{words}, less than {settings.mirror_overlap_least:.0%}")
     return (False, tuple(against)) if against else (True, (words,))
 
 

@@ -1,21 +1,22 @@
-"""Where the spectroscopy voxel lies on the anatomy, and what it holds."""
+"""Where the spectroscopy voxel lies on the anatomy, and what it holds, with uncertainties."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hlhneuro.imaging.alignment import BoolImage
-from hlhneuro.imaging.transforms import AffineTransform
+from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, Transform
 from hlhneuro.imaging.volumes import FloatImage, Grid
+from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy._boxes import coverage, inside_fraction, points_of_cube
 
-__all__ = ["VoxelComposition", "overlap", "place_voxel"]
+__all__ = ["VoxelComposition", "chemical_shift_mm", "mirror_overlap", "overlap", "place_voxel"]
 
-_SUBSAMPLES = 5  # per axis of a grid voxel: partial volumes are right to a hundredth; odd, so that no half is a tie
-_BOX_SAMPLES = 24  # per axis of the box, to see how much of it the grid covers
+_Rows = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,14 @@ class VoxelComposition:
         Volume fractions; they sum to one inside the brain; None where tissue or lesions could not be assessed.
     reason : str
         Why fractions are missing; empty otherwise.
+    gm_sd, wm_sd, csf_sd, lesion_sd : float, optional
+        Standard uncertainties: where the box lies, and what the maps leave open.
+    territories : mapping of str to float
+        Part of the box in each territory and side (``left thalamus``); empty without a territory map.
+    box : 4 rows of 4 floats, optional
+        The box as a unit cube around (0, 0, 0), to subject millimetres.
+    midplane : 4 floats, optional
+        Unit normal and offset (mm) of the plane between the hemispheres: ``n . p + d = 0`` on it.
     """
 
     mask: BoolImage
@@ -43,6 +52,28 @@ class VoxelComposition:
     csf: float | None
     lesion: float | None
     reason: str = ""
+    gm_sd: float | None = None
+    wm_sd: float | None = None
+    csf_sd: float | None = None
+    lesion_sd: float | None = None
+    territories: Mapping[str, float] = field(default_factory=dict)
+    box: _Rows | None = None
+    midplane: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        # Lists, as they come back from JSON, become what they were.
+        if self.box is not None:
+            object.__setattr__(self, "box", tuple(tuple(float(x) for x in row) for row in self.box))
+        if self.midplane is not None:
+            object.__setattr__(self, "midplane", tuple(float(x) for x in self.midplane))
+
+    def both_sides(self) -> dict[str, float]:
+        """Return `territories` with left and right added up."""
+        found: dict[str, float] = {}
+        for name, part in self.territories.items():
+            plain = name.removeprefix("left ").removeprefix("right ")
+            found[plain] = found.get(plain, 0.0) + part
+        return found
 
 
 def place_voxel(
@@ -51,6 +82,12 @@ def place_voxel(
     grid: Grid,
     tissue: Mapping[str, FloatImage] | None = None,
     lesion: BoolImage | None = None,
+    *,
+    lesion_probability: FloatImage | None = None,
+    territories: tuple[NDArray[np.integer], Mapping[int, str]] | None = None,
+    to_template: Transform | None = None,
+    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
 ) -> VoxelComposition:
     """Lay the voxel box onto the subject grid and measure what it holds.
 
@@ -65,46 +102,54 @@ def place_voxel(
     tissue : mapping, optional
         ``gm``, ``wm``, ``csf``: probabilities on the grid.
     lesion : bool array, optional
+    lesion_probability : float array, optional
+        How sure the lesion mask is, for its uncertainty.
+    territories : (integer array, mapping of label to name), optional
+        Label map on the grid; names begin with their side.
+    to_template : transform, optional
+        From subject space to a symmetric template, whose middle is at x = 0: for the mirror voxel.
+    shift_mm : 3 floats
+        How far metabolites' boxes may lie from that of water along each edge (`chemical_shift_mm`), for uncertainties.
+    settings : SpectraSettings
 
     Returns
     -------
     VoxelComposition
-        Fractions weigh each grid voxel with its part inside the box.
+        Fractions weigh each grid voxel with its part inside the box. Their uncertainties are what a box that lies off
+        by `SpectraSettings.voxel_placement_sd_mm` and `shift_mm` along each edge would change, and by how much a
+        probability map differs from its most likely tissue.
     """
     box_to_subject = to_subject.after(AffineTransform(np.asarray(affine, dtype=np.float64)))
-    inside_fraction = _inside_fraction(box_to_subject, grid)
-    weight = _coverage(box_to_subject, grid)
-    volume_ml = float(abs(np.linalg.det(affine[:3, :3]))) / 1000.0
-    mask = weight >= 0.5
-    total = float(weight.sum())
-    if total == 0.0:
-        why = "the spectroscopy voxel lies outside the images of the session"
-        return VoxelComposition(mask, volume_ml, inside_fraction, None, None, None, None, why)
-    if tissue is None:
-        why = "no tissue maps of this session"
-        part = None if lesion is None else float(np.sum(weight * lesion)) / total
-        return VoxelComposition(mask, volume_ml, inside_fraction, None, None, None, part, why)
-    parts = {name: float(np.sum(weight * tissue[name])) for name in ("gm", "wm", "csf")}
-    damaged = 0.0 if lesion is None else float(np.sum(weight * lesion))
-    brain = sum(parts.values())
-    if brain + damaged <= 0.01 * total:
-        why = "the spectroscopy voxel lies outside the brain"
-        return VoxelComposition(mask, volume_ml, inside_fraction, None, None, None, None, why)
-    # Tissue maps leave the lesion out or not quite: the lesion mask is exact, the tissues share the rest.
-    share = 0.0 if lesion is None else min(damaged / max(brain + damaged, total), 1.0)
-    if brain + damaged < total:
-        share = damaged / (brain + damaged)
-    healthy = {name: (1.0 - share) * value / brain if brain > 0 else 0.0 for name, value in parts.items()}
-    why = "" if lesion is not None else "no lesion mask of this session"
+    part, weight = coverage(box_to_subject, grid)
+    mask = np.zeros(grid.shape, dtype=bool)
+    mask[part] = weight >= 0.5
+    maps = {name: image[part] for name, image in (tissue or {}).items()}
+    found, why = _fractions(weight, maps, None if lesion is None else lesion[part])
+    sds: dict[str, float] = {}
+    if found:
+        off_mm = np.hypot(settings.voxel_placement_sd_mm, shift_mm)
+        sds = _moved(box_to_subject, grid, tissue or {}, lesion, found, off_mm)
+        for name, gap in _undecided(weight, maps).items():
+            sds[name] = float(np.hypot(sds.get(name, 0.0), gap))
+        if lesion is not None and lesion_probability is not None and "lesion" in found:
+            gap = float(np.sum(weight * (lesion_probability[part] - lesion[part])) / weight.sum())
+            sds["lesion"] = float(np.hypot(sds.get("lesion", 0.0), gap))
     return VoxelComposition(
         mask,
-        volume_ml,
-        inside_fraction,
-        healthy["gm"],
-        healthy["wm"],
-        healthy["csf"],
-        None if lesion is None else share,
-        why,
+        float(abs(np.linalg.det(affine[:3, :3]))) / 1000.0,
+        inside_fraction(box_to_subject, grid),
+        gm=found.get("gm"),
+        wm=found.get("wm"),
+        csf=found.get("csf"),
+        lesion=found.get("lesion"),
+        reason=why,
+        gm_sd=sds.get("gm"),
+        wm_sd=sds.get("wm"),
+        csf_sd=sds.get("csf"),
+        lesion_sd=sds.get("lesion"),
+        territories=_by_territory(weight, territories[0][part], territories[1]) if territories is not None else {},
+        box=tuple(tuple(row) for row in box_to_subject.matrix.tolist()),
+        midplane=None if to_template is None else _midplane(to_template),
     )
 
 
@@ -114,36 +159,116 @@ def overlap(first: VoxelComposition, second: VoxelComposition) -> float:
     return 2.0 * int(np.logical_and(first.mask, second.mask).sum()) / size if size else 0.0
 
 
-def _centres(count: int) -> NDArray[np.float64]:
-    return (np.arange(count) + 0.5) / count - 0.5
+def mirror_overlap(first: VoxelComposition, second: VoxelComposition) -> float | None:
+    """Return the Dice overlap of one voxel with the mirror image of another; None where no mid-plane is known.
+
+    The mirror is the plane between the hemispheres (`VoxelComposition.midplane`): places as far from it on either side
+    correspond, whatever a lesion has done to the brain between.
+    """
+    plane = first.midplane if first.midplane is not None else second.midplane
+    if plane is None or first.box is None or second.box is None:
+        return None
+    normal, offset_mm = np.array(plane[:3]), plane[3]
+    points = AffineTransform(np.array(second.box)).map(points_of_cube())
+    mirrored = points - 2.0 * (points @ normal + offset_mm)[:, None] * normal
+    place = AffineTransform(np.array(first.box)).inverse().map(mirrored)
+    share = float(np.all(np.abs(place) <= 0.5, axis=1).mean())
+    return 2.0 * share * second.volume_ml / (first.volume_ml + second.volume_ml)
 
 
-def _inside_fraction(box_to_subject: AffineTransform, grid: Grid) -> float:
-    line = _centres(_BOX_SAMPLES)
-    cube = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    index = AffineTransform(grid.affine).inverse().map(box_to_subject.map(cube))
-    inside = np.all((index >= -0.5) & (index <= np.asarray(grid.shape) - 0.5), axis=1)
-    return float(inside.mean())
+def chemical_shift_mm(edge_mm: float, apart_ppm: float, frequency_mhz: float, bandwidth_hz: float) -> float:
+    """Return how far the boxes of two signals lie apart along one edge of the voxel.
+
+    Parameters
+    ----------
+    edge_mm : float
+    apart_ppm : float
+        Between the signals: 0.70 for lactate (1.31) and NAA (2.01), 2.64 for NAA and water (4.65).
+    frequency_mhz : float
+    bandwidth_hz : float
+        Of the pulse that selects this edge.
+
+    References
+    ----------
+    Wilson M et al. Magn Reson Med 2019;82:527 (less than 2 % per ppm asked for).
+    """
+    return edge_mm * apart_ppm * frequency_mhz / bandwidth_hz
 
 
-def _coverage(box_to_subject: AffineTransform, grid: Grid) -> NDArray[np.float64]:
-    """Return which part of each grid voxel lies in the box."""
-    weight = np.zeros(grid.shape)
-    to_index = AffineTransform(grid.affine).inverse()
-    corners = np.stack(np.meshgrid(*([[-0.5, 0.5]] * 3), indexing="ij"), axis=-1).reshape(-1, 3)
-    reach = to_index.map(box_to_subject.map(corners))
-    low = np.maximum(np.floor(reach.min(axis=0)).astype(int), 0)
-    high = np.minimum(np.ceil(reach.max(axis=0)).astype(int) + 1, grid.shape)
-    if (low >= high).any():
-        return weight
-    fine = [(np.arange(a, b)[:, None] + _centres(_SUBSAMPLES)[None, :]).ravel() for a, b in zip(low, high, strict=True)]
-    to_box = box_to_subject.inverse().after(AffineTransform(grid.affine)).matrix
-    inside = np.ones(tuple(f.size for f in fine), dtype=bool)
-    for row in range(3):
-        x, y, z = (to_box[row, axis] * fine[axis] for axis in range(3))
-        place = x[:, None, None] + y[None, :, None] + z[None, None, :] + to_box[row, 3]
-        inside &= np.abs(place) <= 0.5
-    blocks = inside.reshape(*(n for f in fine for n in (f.size // _SUBSAMPLES, _SUBSAMPLES)))
-    part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-    weight[part] = blocks.mean(axis=(1, 3, 5))
-    return weight
+# -------------------------------------------------------------------------------------------------- contents
+
+
+def _fractions(
+    weight: NDArray[np.float64], tissue: Mapping[str, FloatImage], lesion: BoolImage | None
+) -> tuple[dict[str, float], str]:
+    """Return the fractions that can be told, and why others are missing."""
+    total = float(weight.sum())
+    if total == 0.0:
+        return {}, "the spectroscopy voxel lies outside the images of the session"
+    damaged = 0.0 if lesion is None else float(np.sum(weight * lesion))
+    if not tissue:
+        return {} if lesion is None else {"lesion": damaged / total}, "no tissue maps of this session"
+    parts = {name: float(np.sum(weight * tissue[name])) for name in ("gm", "wm", "csf")}
+    brain = sum(parts.values())
+    if brain + damaged <= 0.01 * total:
+        return {}, "the spectroscopy voxel lies outside the brain"
+    # Tissue maps leave the lesion out or not quite: the lesion mask is exact, the tissues share the rest.
+    share = 0.0 if lesion is None else damaged / min(brain + damaged, max(total, damaged))
+    healthy = {name: (1.0 - share) * value / brain if brain > 0 else 0.0 for name, value in parts.items()}
+    if lesion is None:
+        return healthy, "no lesion mask of this session"
+    return healthy | {"lesion": share}, ""
+
+
+def _moved(
+    box: AffineTransform,
+    grid: Grid,
+    tissue: Mapping[str, FloatImage],
+    lesion: BoolImage | None,
+    middle: Mapping[str, float],
+    off_mm: NDArray[np.float64],
+) -> dict[str, float]:
+    """Return by how much fractions change where the box lies off along its edges."""
+    variance = dict.fromkeys(middle, 0.0)
+    for edge in range(3):
+        step = box.matrix[:3, edge] / np.linalg.norm(box.matrix[:3, edge]) * off_mm[edge]
+        for sign in (-1.0, 1.0):
+            part, weight = coverage(AffineTransform.translation(sign * step).after(box), grid)
+            maps = {name: image[part] for name, image in tissue.items()}
+            found, _ = _fractions(weight, maps, None if lesion is None else lesion[part])
+            for name in middle:
+                variance[name] += (found.get(name, middle[name]) - middle[name]) ** 2 / 2.0
+    return {name: float(np.sqrt(value)) for name, value in variance.items()}
+
+
+def _undecided(weight: NDArray[np.float64], tissue: Mapping[str, FloatImage]) -> dict[str, float]:
+    """Return by how much the fractions of probability maps differ from those of each voxel's most likely tissue."""
+    if not tissue:
+        return {}
+    stack = np.stack([tissue[name] for name in ("gm", "wm", "csf")])
+    brain = float(np.sum(weight * stack.sum(axis=0)))
+    if brain <= 0:
+        return {}
+    likeliest = np.argmax(stack, axis=0)
+    inside = stack.sum(axis=0)
+    return {
+        name: abs(float(np.sum(weight * (inside * (likeliest == i) - stack[i])))) / brain
+        for i, name in enumerate(("gm", "wm", "csf"))
+    }
+
+
+def _by_territory(
+    weight: NDArray[np.float64], labels: NDArray[np.integer], names: Mapping[int, str]
+) -> dict[str, float]:
+    total = float(weight.sum())
+    parts = {names[int(k)]: float(weight[labels == k].sum()) for k in np.unique(labels) if int(k) in names}
+    return {name: part / total for name, part in parts.items() if part > 0}
+
+
+def _midplane(to_template: Transform) -> tuple[float, ...] | None:
+    """Return the plane that the affine part of a transform brings to x = 0: the deformation follows lesions."""
+    affine = to_template.affine if isinstance(to_template, DisplacementTransform) else to_template
+    if not isinstance(affine, AffineTransform):
+        return None
+    row = affine.matrix[0] / np.linalg.norm(affine.matrix[0, :3])
+    return tuple(row.tolist())

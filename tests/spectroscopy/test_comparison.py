@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hlhneuro.settings import PatternSettings
-from hlhneuro.spectroscopy import SpectrumFit, SpectrumResult, VoxelComposition, comparable
+from hlhneuro.spectroscopy import SpectrumFit, SpectrumResult, VoxelComposition, comparable, mirrored
 
 SETTINGS = PatternSettings()
 EMPTY = np.zeros(1)
@@ -65,3 +65,25 @@ def test_fields_of_one_class_are_alike():
 def test_the_order_of_the_two_does_not_matter(shift, echo_time_s, field_t):
     other = result(voxel=cube(shift), echo_time_s=echo_time_s, field_t=field_t)
     assert comparable(result(), other, SETTINGS)[0] is comparable(other, result(), SETTINGS)[0]
+
+
+def boxed(centre_x: float, midplane: tuple[float, ...] | None = (1.0, 0.0, 0.0, -2.0)) -> VoxelComposition:
+    box = ((20.0, 0.0, 0.0, centre_x), (0.0, 20.0, 0.0, 5.0), (0.0, 0.0, 20.0, 5.0), (0.0, 0.0, 0.0, 1.0))
+    return replace(cube(), box=box, midplane=midplane)
+
+
+@pytest.mark.parametrize(("centre_x", "may", "share"), [(-26.0, True, 1.0), (-20.0, True, 0.7), (-12.0, False, 0.3)])
+def test_a_mirror_voxel_lies_where_the_mirror_says(centre_x, may, share):
+    # The middle of the head is at x = 2 mm: the mirror of 30 is -26.
+    found, reasons = mirrored(result(voxel=boxed(30.0)), result(voxel=boxed(centre_x)), SETTINGS)
+    assert found is may
+    told = float(reasons[0].split("by ")[1].split("%")[0]) / 100
+    assert told == pytest.approx(share, abs=0.03)
+
+
+def test_a_mirror_without_a_mid_plane_is_believed_and_one_of_another_echo_time_is_not():
+    found, reasons = mirrored(result(voxel=boxed(30.0, None)), result(voxel=boxed(-26.0, None)), SETTINGS)
+    assert found
+    assert "label is believed" in reasons[0]
+    other = result(voxel=boxed(-26.0), echo_time_s=0.144)
+    assert not mirrored(result(voxel=boxed(30.0)), other, SETTINGS)[0]

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +10,8 @@ from hypothesis import strategies as st
 
 from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid
-from hlhneuro.spectroscopy import overlap, place_voxel
+from hlhneuro.spectroscopy import VoxelComposition, overlap, place_voxel
+from hlhneuro.spectroscopy.voxel import chemical_shift_mm, mirror_overlap
 
 GRID = Grid((40, 50, 45), np.array([[1.0, 0, 0, -20], [0, 1, 0, -25], [0, 0, 1, -22], [0, 0, 0, 1]]))
 STAY = AffineTransform(np.eye(4))
@@ -92,3 +96,83 @@ def test_overlap_of_shifted_boxes():
     assert overlap(first, first) == 1.0
     assert overlap(first, second) == pytest.approx(0.5, abs=0.05)
     assert overlap(far, far) == 0.0
+
+
+def test_fractions_are_as_uncertain_as_the_place_of_the_box():
+    # Half in grey, half in white matter: a millimetre along x moves a twentieth of 20 mm from one to the other.
+    place = partial(place_voxel, to_subject=STAY, grid=GRID, tissue=halves(), lesion=np.zeros(GRID.shape, dtype=bool))
+    found = place(box((20, 10, 10), (-0.5, 0, 0)))
+    assert found.gm_sd == pytest.approx(1 / 20, rel=0.02)
+    assert found.wm_sd == pytest.approx(1 / 20, rel=0.02)
+    assert found.csf_sd == found.lesion_sd == 0.0
+    # Far from any border nothing changes; a long way along y changes nothing either, one along x does.
+    assert place(box((10, 10, 10), (-12, 0, 0))).gm_sd == 0.0
+    assert place(box((20, 10, 10), (-0.5, 0, 0)), shift_mm=(0.0, 5.0, 0.0)).gm_sd == pytest.approx(found.gm_sd)
+    assert place(box((20, 10, 10), (-0.5, 0, 0)), shift_mm=(3.0, 0.0, 0.0)).gm_sd == pytest.approx(
+        10**0.5 / 20, rel=0.02
+    )
+
+
+def test_undecided_maps_make_fractions_uncertain():
+    undecided = {"gm": np.full(GRID.shape, 0.6, np.float32), "wm": np.full(GRID.shape, 0.4, np.float32)}
+    undecided["csf"] = np.zeros(GRID.shape, np.float32)
+    lesion = np.zeros(GRID.shape, dtype=bool)
+    found = place_voxel(box((10, 10, 10)), STAY, GRID, undecided, lesion, lesion_probability=np.where(lesion, 1, 0.2))
+    assert found.gm == pytest.approx(0.6)
+    assert found.gm_sd == pytest.approx(0.4)  # likeliest: all grey
+    assert found.csf_sd == 0.0
+    assert found.lesion_sd == pytest.approx(0.2)
+
+
+def test_a_lesion_counts_with_its_whole_volume_where_tissue_maps_do_not_leave_it_out():
+    lesion = np.zeros(GRID.shape, dtype=bool)
+    lesion[20:] = True  # x from -0.5 mm on
+    found = place_voxel(box((20, 10, 10), (-0.5, 0, 0)), STAY, GRID, halves(), lesion)
+    assert found.lesion == pytest.approx(0.5, abs=1e-6)
+    assert found.gm + found.wm + found.csf == pytest.approx(0.5)
+
+
+def test_territories_of_a_voxel():
+    labels = np.where(GRID.points_mm()[..., 0] < 0, 71, 72)
+    names = {71: "left thalamus", 72: "right thalamus"}
+    found = place_voxel(box((20, 10, 10), (4.5, 0, 0)), STAY, GRID, territories=(labels, names))
+    assert found.territories == pytest.approx({"left thalamus": 0.25, "right thalamus": 0.75}, abs=1e-3)
+    assert found.both_sides() == pytest.approx({"thalamus": 1.0})
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(-0.3, 0.3), st.floats(0.8, 1.2), st.floats(4.0, 9.0), st.integers(0, 2))
+def test_the_mirror_of_a_voxel_overlaps_it_wholly_and_a_shifted_one_less(angle, scale, off, axis):
+    # A head that is turned and scaled against the template; its mirror plane goes with it.
+    head = AffineTransform(box((scale,) * 3, (1.0, 2.0, 3.0), turned(angle, 1)))
+    here = np.array([off, 4.0, -2.0])
+    subject = head.inverse()
+    own = subject.matrix @ box((10, 12, 8), here)
+    mirror = subject.matrix @ box((10, 12, 8), here * [-1, 1, 1])
+    step = np.zeros(3)
+    step[axis] = 0.25 * (10, 12, 8)[axis]
+    near = subject.matrix @ box((10, 12, 8), here * [-1, 1, 1] + step)
+    first, second, third = (place_voxel(affine, STAY, GRID, to_template=head) for affine in (own, mirror, near))
+    assert mirror_overlap(first, second) == pytest.approx(1.0, abs=0.02)
+    assert mirror_overlap(second, first) == pytest.approx(1.0, abs=0.02)
+    assert mirror_overlap(first, third) == pytest.approx(0.75, abs=0.05)
+    assert overlap(first, second) < 1.0
+    assert mirror_overlap(first, place_voxel(box((10, 10, 10), (200, 0, 0)), STAY, GRID)) == 0.0
+
+
+def test_without_a_template_there_is_no_mirror():
+    found = place_voxel(box((10, 10, 10)), STAY, GRID)
+    assert mirror_overlap(found, found) is None
+
+
+def test_boxes_of_lactate_and_naa_lie_apart():
+    # 0.70 ppm are 86 Hz at 3 T; of a pulse of 1.2 kHz that is a fourteenth of the edge.
+    assert chemical_shift_mm(20.0, 2.01 - 1.31, 123.2, 1200.0) == pytest.approx(20 * 86.24 / 1200)
+
+
+def test_a_voxel_survives_json():
+    found = place_voxel(box((10, 10, 10)), STAY, GRID, to_template=AffineTransform(np.eye(4)))
+    fields = {name: value for name, value in vars(found).items() if name != "mask"}
+    again = VoxelComposition(mask=found.mask, **json.loads(json.dumps(fields)))
+    assert again.box == found.box
+    assert again.midplane == found.midplane
