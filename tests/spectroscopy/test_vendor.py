@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nifti_mrs.nifti_mrs import NIFTI_MRS
 
+from hlhneuro.cli import main
 from hlhneuro.errors import InputError
 from hlhneuro.pipeline import fit_file
+from hlhneuro.pipeline.importing import import_into_study
+from hlhneuro.spectroscopy import load_spectrum
 from hlhneuro.spectroscopy.spectra import spectrum_from_image
-from hlhneuro.study import RawSpectrum, SpectrumFacts, convert_spectrum, to_image
+from hlhneuro.study import RawSpectrum, SpectrumFacts, check_study, convert_spectrum, open_study, to_image
 from hlhneuro.study._philips import vax_to_float
 from hlhneuro.study._spec2nii import run_spec2nii
 
@@ -56,6 +63,12 @@ def write_pair(folder: Path, fid: np.ndarray, **changes: object) -> Path:
 def test_vax_numbers_are_those_of_the_architecture_manual():
     stored = bytes.fromhex("80400000 80c00000 00400000 00410000 00000000 4941db0f")
     np.testing.assert_allclose(vax_to_float(stored), [1.0, -1.0, 0.5, 2.0, 0.0, np.float32(np.pi)], rtol=1e-7)
+
+
+@given(st.lists(st.floats(2.0**-100, 2.0**100, width=32), min_size=1), st.booleans())
+def test_numbers_survive_the_vax_format(values, negative):
+    given_values = np.array(values, dtype=np.float32) * (-1 if negative else 1)
+    np.testing.assert_array_equal(vax_to_float(to_vax(given_values)), given_values)
 
 
 def test_a_philips_pair_gives_its_samples_facts_and_place(tmp_path):
@@ -191,6 +204,35 @@ def test_writing_and_reading_back_loses_nothing_but_names(tmp_path):
     np.testing.assert_allclose(again.affine, raw.affine, atol=1e-5)
     assert again.dwell_time_s == pytest.approx(raw.dwell_time_s)
     assert again.header["EchoTime"] == raw.header["EchoTime"]
+    assert NIFTI_MRS(tmp_path / "a.nii.gz").shape == (1, 1, 1, 128)  # valid for the reference implementation
+
+
+# -------------------------------------------------------------------- into a study
+
+
+def test_the_command_imports_and_a_second_reading_is_the_same(tmp_path, capsys):
+    fid = made.line(2.008, points=128)
+    source = write_pair(tmp_path, fid)
+    arguments = ["import", str(source), str(tmp_path / "study"), "--subject", "01", "--session", "02", "--voi", "wm"]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "a.SDAT" in said
+    assert "files written" in said
+    path = tmp_path / "study/sub-01/ses-02/mrs/sub-01_ses-02_acq-te30_voi-wm_svs.nii.gz"
+    found = load_spectrum(path)
+    np.testing.assert_allclose(found.fid, fid, atol=1e-6)
+    assert "Doe" not in str(found.header)
+    assert main(arguments) == 0
+    assert "0 files written" in capsys.readouterr().out
+
+
+def test_the_command_refuses_what_it_cannot_import(tmp_path, capsys):
+    source = write_pair(tmp_path, made.line(2.0, points=128), echo_time=30_000)
+    arguments = ["import", str(source), str(tmp_path / "study"), "--subject", "01", "--session", "02"]
+    assert main(arguments) == 1
+    assert "looks like milliseconds: give 0.03 s" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "study").exists()
+    assert main([*arguments[:-1], "a/b"]) == 2
 
 
 # ---------------------------------------------------------------------- real data
@@ -252,6 +294,22 @@ class TestRealFiles:
         )
         assert fit.quality["snr"] > 20
         assert (tmp_path / "concentrations.tsv").is_file()
+
+    @pytest.mark.parametrize("name", ["siemens/SVS_30.IMA", "siemens/SVS_30.rda", "siemens/SVS_XA60.dcm", "philips"])
+    def test_real_spectra_become_a_study_that_names_nobody(self, tmp_path, name):
+        outcome = import_into_study(VENDOR / name, tmp_path / "study", "01", "01")
+        assert outcome.ok
+        session = open_study(tmp_path / "study").subjects[0].sessions[0]
+        assert len(session.spectra) == 1
+        assert len(session.water_references) == (name == "philips")
+        assert not [row for row in check_study(open_study(tmp_path / "study")).rows if row.state == "unusable"]
+        for path in (tmp_path / "study").rglob("*.nii.gz"):
+            content = json.dumps(NIFTI_MRS(path).hdr_ext.to_dict()) + path.with_name(
+                path.name.replace(".nii.gz", ".json")
+            ).read_text("utf-8")
+            # Name and birth date in these files: 445; CCLG phantom, 1980.12.21; 2025-01-16.
+            for secret in ('"445"', "CCLG", "1980", "20250116", "2025", "Patient", "/work", "SVS_", "svs_30"):
+                assert secret not in content.replace("PatientPosition", "").replace("svs_se_30", ""), secret
 
     def test_text_formats_of_one_fid_agree(self):
         told = SpectrumFacts(nucleus="1H", dwell_time_s=8.33e-5, spectrometer_frequency_mhz=297.219948)

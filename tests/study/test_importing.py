@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import sys
 from pathlib import Path
 
 import nibabel as nib
@@ -283,6 +284,15 @@ def test_a_spectrum_that_cannot_be_read_is_a_row_and_the_rest_is_imported(tmp_pa
     states = {row.source: row.state for row in outcome.rows}
     assert states == {"series 3 flair": "imported", "broken.RAW": "failed", "alone.SDAT": "failed"}
     assert all(row.remedy for row in outcome.rows if row.state == "failed")
+
+
+def test_without_dcm2niix_the_remedy_is_an_installation(tmp_path, monkeypatch):
+    write_series(tmp_path / "in", 3, "flair", **FLAIR)
+    monkeypatch.setitem(sys.modules, "dcm2niix", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StudyError, match=r"pip install 'hlhneuro\[dicom\]'"):
+        import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    assert not (tmp_path / "study").exists()
 
 
 def test_sources_and_studies_that_cannot_be_are_refused(tmp_path):
