@@ -18,6 +18,7 @@ from hlhneuro.pipeline.lesion_masks import find_lesions
 from hlhneuro.pipeline.mrsi import run_mrsi
 from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
+from hlhneuro.pipeline.spectral_patterns import find_patterns
 from hlhneuro.pipeline.store_images import ImageStore
 from hlhneuro.pipeline.store_signs import run_signs
 from hlhneuro.pipeline.store_volumes import run_volumes
@@ -32,7 +33,7 @@ from hlhneuro.report import (
     write_report,
 )
 from hlhneuro.settings import Settings
-from hlhneuro.spectroscopy import GridResult, SpectrumResult, assess_spectra
+from hlhneuro.spectroscopy import GridResult, SpectrumResult
 from hlhneuro.study import Study, open_study, write_json, write_table
 
 __all__ = ["load_subject", "run_subject"]
@@ -228,8 +229,7 @@ def run_report(
         imaging: tuple[Finding, ...] = ()
         if aligned is not None and lesions is not None and change is not None:
             imaging = lesion_findings(aligned, lesions, change, signs, volumes)
-        spectral = assess_spectra(spectra, task.settings.patterns)
-        return assess(results(), imaging, spectral)
+        return assess(results(), imaging, find_patterns(task, ledger, spectra))
 
     findings = ledger.attempt("findings", answer)
     if findings is None:

@@ -3,6 +3,7 @@
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.basis_files import read_basis, write_basis, write_basis_folder
 from hlhneuro.spectroscopy.comparison import acquired_alike, comparable, mirrored
+from hlhneuro.spectroscopy.confounders import confounders_of
 from hlhneuro.spectroscopy.detection import Evidence, JointEvidence, detect, joint_evidence
 from hlhneuro.spectroscopy.fitting import SpectrumFit, fit_spectrum
 from hlhneuro.spectroscopy.mrsi import SpectrumGrid, load_mrsi
@@ -16,7 +17,7 @@ from hlhneuro.spectroscopy.mrsi_anatomy import (
 )
 from hlhneuro.spectroscopy.mrsi_fit import GridFit, VoxelState, fit_mrsi
 from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
-from hlhneuro.spectroscopy.patterns import assess_spectra, spectrum_findings
+from hlhneuro.spectroscopy.patterns import Circumstances, assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
 from hlhneuro.spectroscopy.results import SpectrumResult
@@ -25,6 +26,7 @@ from hlhneuro.spectroscopy.voxel import VoxelComposition, mirror_overlap, overla
 
 __all__ = [
     "Basis",
+    "Circumstances",
     "Evidence",
     "GridContent",
     "GridFit",
@@ -46,6 +48,7 @@ __all__ = [
     "assess_spectra",
     "check_basis_fits",
     "comparable",
+    "confounders_of",
     "content_of_grid",
     "detect",
     "fit_mrsi",

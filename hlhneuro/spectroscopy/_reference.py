@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from hlhneuro.settings import PatternSettings
 from hlhneuro.spectroscopy._signs import Reference, usable
-from hlhneuro.spectroscopy.comparison import acquired_alike, comparable
-from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms
+from hlhneuro.spectroscopy.comparison import comparable, mirrored
+from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
 from hlhneuro.spectroscopy.results import SpectrumResult
 
 __all__ = ["Circumstances", "find_reference", "is_mirror", "place_of"]
@@ -23,14 +23,11 @@ class Circumstances:
     Parameters
     ----------
     age_years : float, optional
-    regions : mapping of str to str
-        By spectrum name, the region of the norms in which its voxel lies (see `hlhneuro.spectroscopy.norms.region_of`).
     confounders : tuple of str
         What on the time line changes spectra too, in words.
     """
 
     age_years: float | None = None
-    regions: Mapping[str, str] = field(default_factory=dict)
     confounders: tuple[str, ...] = ()
 
 
@@ -62,11 +59,14 @@ def find_reference(
     for other in session:
         voi = _voi(other).lower()
         stem = next((voi.removesuffix(s) for s in settings.mirror_suffixes if voi.endswith(s)), None)
-        if stem is None or stem != _voi(result).lower() or acquired_alike(result, other, settings):
+        if stem is None or stem != _voi(result).lower():
             continue
         lesion = other.voxel.lesion if other.voxel is not None else None
+        may, why = mirrored(result, other, settings)
         if (problem := usable(other)) is not None:
             reasons.append(f"the mirror voxel is not usable: {problem}")
+        elif not may:
+            reasons.append(f"the mirror voxel cannot serve: {'; '.join(why)}")
         elif lesion is not None and lesion > settings.mirror_lesion_fraction:
             reasons.append(f"{lesion:.0%} of the mirror voxel is lesion")
         else:
@@ -79,23 +79,26 @@ def find_reference(
             words = f"the patient's own session {other.session}, which may itself have been abnormal"
             return Reference(words, other)
         reasons.append(f"the patient's own session {other.session} cannot serve: {'; '.join(why)}")
-    norm = _norm(result, circumstances, norms)
+    norm = _norm(result, circumstances, norms, settings)
     if isinstance(norm, Reference):
         return norm
     reasons.append(f"no mirror voxel, no earlier spectrum of this voxel to compare with, and {norm}")
     return "; ".join(reasons)
 
 
-def _norm(result: SpectrumResult, circumstances: Circumstances, norms: Norms | None) -> Reference | str:
+def _norm(
+    result: SpectrumResult, circumstances: Circumstances, norms: Norms | None, settings: PatternSettings
+) -> Reference | str:
     if norms is None:
         return "no norm that fits age, region and echo time"
+    region = region_of(result.voxel.both_sides(), settings) if result.voxel is not None else None
     found: dict[str, Norm] = {}
     reason = ""
     for name in _NORMED:
         norm = norms.lookup(
             name,
             circumstances.age_years,
-            circumstances.regions.get(result.name),
+            region,
             result.field_t,
             result.echo_time_s,
             result.sequence,

@@ -216,6 +216,14 @@ def test_lactate_of_both_echo_times_is_verified_and_said_to_be_with_lipid():
     assert "verified lactate with lipid" in with_fat.reason
 
 
+def test_verified_lactate_of_a_healthy_size_is_not_raised():
+    results = pair(6.0, 4.0, lac=0.5)
+    found = {f.code: f for f in spectrum_findings(results, None, SETTINGS)}
+    assert found["lactate_verified"].answer is Answer.PRESENT
+    assert "below the size that matters" in found["lactate_verified"].reason
+    assert found["pattern_lactate_only"].answer is Answer.ABSENT
+
+
 def test_a_signal_at_the_short_echo_time_alone_is_never_verified():
     found = verified(pair(8.0, -1.0, lipid=60.0))
     assert found.answer is Answer.NOT_ASSESSABLE
@@ -249,14 +257,17 @@ def test_a_norm_serves_where_the_patient_has_no_own_reference_but_cannot_show_lo
         NormEntry(name, mean, 0.1 * mean, 20, 8.0, "thalamus", 3.0, 0.03, "press", "made")
         for name, mean in (("tNAA", 1.1), ("tCho", 0.2), ("Glx", 1.25))
     )
-    known = {"01": Circumstances(8.0, {"acq-short": "thalamus"})}
-    low = result(NORMAL | {"tNAA": 4.0, "Lac": 5.0})
-    found = codes(assess_spectra([low], SETTINGS, known, Norms(SETTINGS, entries)))
+    known = {"01": Circumstances(8.0)}
+
+    def lying(place):
+        made = result(NORMAL | {"tNAA": 4.0, "Lac": 5.0})
+        return replace(made, voxel=replace(made.voxel, territories={f"left {place}": 0.9}))
+
+    found = codes(assess_spectra([lying("thalamus")], SETTINGS, known, Norms(SETTINGS, entries)))
     assert found["naa_reduced"] is Answer.PRESENT
     assert found["all_low"] is Answer.NOT_ASSESSABLE
     assert found["pattern_inflammatory_necrotic"] is Answer.NOT_ASSESSABLE
-    elsewhere = {"01": Circumstances(8.0, {"acq-short": "cerebellum"})}
-    found = codes(assess_spectra([low], SETTINGS, elsewhere, Norms(SETTINGS, entries)))
+    found = codes(assess_spectra([lying("putamen")], SETTINGS, known, Norms(SETTINGS, entries)))
     assert found["naa_reduced"] is Answer.NOT_ASSESSABLE
 
 
