@@ -152,7 +152,8 @@ def _series(members: list[tuple[Path, Any]]) -> DicomSeries:
     )
 
 
-_DATES = ("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate")
+# The day on which the examination began comes first: one that goes on past midnight is one visit.
+_DATES = ("StudyDate", "SeriesDate", "AcquisitionDate", "ContentDate")
 
 
 def _kind(header: Any) -> Literal["image", "spectrum", "other"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from hlhneuro.study._import_names import BidsName, ImportRow, told_apart
 __all__ = ["import_images"]
 
 _SKIP = "skip"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def import_images(
     rows: list[ImportRow] = []
     candidates: list[_Candidate] = []
     for number, one in enumerate(series):
+        _log.info("series %d %s: %d files", one.number, one.description, len(one.files))
         try:
             images = convert_series(one, work / f"series-{number}")
         except InputError as error:

@@ -24,6 +24,7 @@ def write_series(
     inversion_ms: float | None = None,
     sequence: str | list[str] = "SE",
     slices: int = 4,
+    first_instance: int = 1,
     **extra: Any,
 ) -> np.ndarray:
     """Write one axial series, 2 x 2 x 4 mm; return its samples, shape (columns, rows, slices), in DICOM order."""
@@ -32,9 +33,9 @@ def write_series(
     for k in range(slices):
         data = _patient_and_visit(number)
         data.SeriesInstanceUID = generate_uid(entropy_srcs=[description, str(number)])
-        data.SOPInstanceUID = generate_uid(entropy_srcs=[description, str(number), str(k)])
+        data.SOPInstanceUID = generate_uid(entropy_srcs=[description, str(number), str(first_instance + k)])
         data.SOPClassUID = MR_IMAGE
-        data.SeriesNumber, data.InstanceNumber, data.AcquisitionNumber = number, k + 1, 1
+        data.SeriesNumber, data.InstanceNumber, data.AcquisitionNumber = number, first_instance + k, first_instance
         data.SeriesDescription = data.ProtocolName = description
         data.ImageType = ["ORIGINAL", "PRIMARY", "M", "ND"]
         data.ScanningSequence, data.SequenceVariant, data.MRAcquisitionType = sequence, "SK", "2D"

@@ -158,7 +158,7 @@ def test_an_unmarked_t1_after_contrast_agent_is_not_guessed(tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"PatientID": "0815"}, "more than one patient"), ({"AcquisitionDate": "20240601"}, "more than one day")],
+    [({"PatientID": "0815"}, "more than one patient"), ({"StudyDate": "20240601"}, "more than one day")],
 )
 def test_a_mixed_folder_is_refused_before_anything_is_written(tmp_path, change, words):
     write_series(tmp_path / "in", 3, "flair", **FLAIR)
@@ -167,6 +167,26 @@ def test_a_mixed_folder_is_refused_before_anything_is_written(tmp_path, change, 
         import_data(tmp_path / "in", tmp_path / "study", "01", "01")
     assert not (tmp_path / "study").exists()
     assert not any(secret in str(error.value) for secret in ("Doe", "4711", "0815"))
+
+
+def test_an_examination_that_goes_on_past_midnight_is_one_visit(tmp_path):
+    write_series(tmp_path / "in", 3, "flair", **FLAIR)
+    write_series(tmp_path / "in", 4, "t2 tse", AcquisitionDate="20240518", SeriesDate="20240518")
+    import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    assert str(open_study(tmp_path / "study").subjects[0].sessions[0].date) == "2024-05-17"
+
+
+def test_a_diffusion_series_keeps_its_b_values(tmp_path):
+    for volume, b_value in enumerate((0.0, 1000.0)):
+        write_series(
+            tmp_path / "in" / str(volume), 3, "ep2d_diff", echo_ms=80, repetition_ms=5000, sequence="EP",
+            first_instance=1 + 4 * volume, DiffusionBValue=b_value, DiffusionGradientOrientation=[0.0, 0.0, 1.0],
+        )  # fmt: skip
+    import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    stem = tmp_path / "study/sub-01/ses-01/dwi/sub-01_ses-01_dwi"
+    assert nib.load(f"{stem}.nii.gz").shape == (8, 10, 4, 2)
+    assert Path(f"{stem}.bval").read_text().split() == ["0", "1000"]
+    assert len(Path(f"{stem}.bvec").read_text().splitlines()) == 3
 
 
 def test_what_a_table_says_already_stays(tmp_path):
