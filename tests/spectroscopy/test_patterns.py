@@ -8,6 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hlhneuro.answers import Answer
 from hlhneuro.settings import PatternSettings
@@ -375,3 +377,30 @@ def test_confounders_stand_beside_an_abnormal_pattern_and_not_beside_a_normal_on
 
     assert "propofol" in reason(NORMAL | {"Lac": 5.0}, "pattern_lactate_only")
     assert "propofol" not in reason(NORMAL, "pattern_normal")
+
+
+# ---------------------------------------------------------------------------------------------------- the rules
+
+_CODES = sorted({code for rule in rules() for group in (rule.all_of, rule.any_of, rule.none_of) for code in group})
+
+
+@given(st.fixed_dictionaries({code: st.sampled_from(Answer) for code in _CODES}))
+def test_normal_excludes_every_other_pattern_and_necrosis_needs_the_loss_of_all(signs):
+    found = {rule.code: apply(rule, signs)[0] for rule in rules()}
+    if found["pattern_normal"] is Answer.PRESENT:
+        assert [code for code, answer in found.items() if answer is Answer.PRESENT] == ["pattern_normal"]
+    if found["pattern_inflammatory_necrotic"] is Answer.PRESENT:
+        assert signs["all_low"] is Answer.PRESENT
+    if signs["lactate"] is not Answer.PRESENT:
+        assert found["pattern_lactate_only"] is not Answer.PRESENT
+        assert found["pattern_abscess"] is not Answer.PRESENT
+
+
+@given(st.fixed_dictionaries({code: st.sampled_from(Answer) for code in _CODES}), st.sampled_from(_CODES))
+def test_knowing_one_sign_more_never_overturns_an_answer(signs, code):
+    known = [answer for answer in Answer if answer is not Answer.NOT_ASSESSABLE]
+    unsure = signs | {code: Answer.NOT_ASSESSABLE}
+    for rule in rules():
+        before = apply(rule, unsure)[0]
+        if before is not Answer.NOT_ASSESSABLE:
+            assert {apply(rule, signs | {code: answer})[0] for answer in known} == {before}
