@@ -60,9 +60,7 @@ _NAMES = (
     (r"\bt2\w*", "T2w"),
     (r"\b(pd|pdw|proton density)\b", "PDw"),
 )
-_AFTER = (
-    r"\+ ?(c|gd|km)\b|\bc ?\+|\b(gd|gad\w*|km|ce|post(gd|gad|km|ce|contrast)?(?! ?op)|contrast|dotarem)\b"
-)
+_AFTER = r"\+ ?(c|gd|km)\b|\bc ?\+|\b(gd|gad\w*|km|ce|post(gd|gad|km|ce|contrast)?(?! ?op)|contrast|dotarem)\b"
 _BEFORE = r"\b(pre(gd|gad|km|ce|contrast)?|nativ\w*|(without|ohne|wo|w o|non?)( ?(contrast|gd|gad|km|c))?|unenhanced)\b"
 
 
