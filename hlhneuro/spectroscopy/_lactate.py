@@ -165,7 +165,8 @@ def judge_voxel(members: Sequence[tuple[SpectrumResult, Sign, Sign]], settings: 
         hint = ", where its doublet may cancel" if lost else ""
         why = f"a signal like lactate at one echo time, not confirmed at the other{hint}: {numbers}"
         doubt = replace(own, answer=Answer.NOT_ASSESSABLE, reason=why)
-        return Verdict(doubt, lipid, doubt)
+        # What is below the size that matters is so whatever it is.
+        return Verdict(own if own.answer is Answer.ABSENT else doubt, lipid, doubt)
     if own.answer is Answer.ABSENT:
         what = "lipid only" if lipid.answer is Answer.PRESENT else "no lactate"
         return Verdict(own, lipid, Sign(Answer.ABSENT, f"{what}: {numbers}", joint.evidence_sd, unit="sd",

@@ -226,6 +226,12 @@ def test_verified_lactate_of_a_healthy_size_is_not_raised():
     assert found["pattern_lactate_only"].answer is Answer.ABSENT
 
 
+def test_a_small_signal_at_the_short_echo_time_alone_is_not_verified_and_not_raised():
+    found = {f.code: f for f in spectrum_findings(pair(6.0, -1.0, lac=0.3), None, SETTINGS)}
+    assert found["lactate_verified"].answer is Answer.NOT_ASSESSABLE
+    assert found["pattern_lactate_only"].answer is Answer.ABSENT
+
+
 def test_a_signal_at_the_short_echo_time_alone_is_never_verified():
     found = verified(pair(8.0, -1.0, lipid=60.0))
     assert found.answer is Answer.NOT_ASSESSABLE
