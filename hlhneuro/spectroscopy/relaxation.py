@@ -39,7 +39,7 @@ class TissueFractions:
 
     def __post_init__(self) -> None:
         parts = (self.gm, self.wm, self.csf, self.lesion)
-        if min(parts) < 0 or not np.isclose(sum(parts), 1.0, atol=0.02):
+        if min(parts) < -1e-6 or not np.isclose(sum(parts), 1.0, atol=0.02):
             raise ValueError(f"tissue fractions must be positive and sum to one, these are {parts}")
 
 
