@@ -1,4 +1,4 @@
-"""The `hlhneuro` command: parses, calls one verb, prints. No science here."""
+"""The `hlhneuro` command: calls one verb, prints. No science here."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-import hlhneuro
+from hlhneuro.arguments import build_parser
 from hlhneuro.errors import HlhneuroError, StudyError
 from hlhneuro.settings import load_settings
 
@@ -34,8 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     listen(arguments.verbose)
     try:
-        command: Callable[[argparse.Namespace], int] = arguments.command
-        return command(arguments)
+        return COMMANDS[arguments.command](arguments)
     except StudyError as error:
         err_console.print(f"error: {error}", style="bold red", markup=False, highlight=False)
         return 2
@@ -286,159 +284,15 @@ def as_plain(text: str) -> str:
     return escape(text)
 
 
-# -------------------------------------------------------------------- parsing
-
-
-def build_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command."""
-    common = argparse.ArgumentParser(add_help=False)
-    loud = common.add_mutually_exclusive_group()
-    loud.add_argument("-v", "--verbose", action="count", default=0, help="say more; twice for debugging")
-    loud.add_argument("-q", "--quiet", dest="verbose", action="store_const", const=-1, help="say errors only")
-    tuning = argparse.ArgumentParser(add_help=False)
-    tuning.add_argument("--settings", type=Path, metavar="FILE", help="TOML file with one table per stage")
-    tuning.add_argument("--set", action="append", default=[], metavar="STAGE.NAME=VALUE", help="change one setting")
-
-    parser = argparse.ArgumentParser(
-        prog="hlhneuro",
-        description="Follow HLH in the brain over serial MRI and MR spectroscopy. Research software, not a diagnosis.",
-    )
-    parser.add_argument("--version", action="version", version=f"hlhneuro {hlhneuro.__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    demo = commands.add_parser("demo", parents=[common], help="run everything on the sample study")
-    demo.add_argument("out", nargs="?", type=Path, default=Path("demo"), help="folder to write to (default: demo)")
-    demo.add_argument("--study", type=Path, help="the sample study; written if missing (default: OUT/study)")
-    demo.add_argument("--jobs", type=int, default=2, help="processors to use (default: 2)")
-    demo.set_defaults(command=demo_command)
-
-    check = commands.add_parser("check", parents=[common], help="what is there, what is missing, what follows")
-    check.add_argument("study", type=Path)
-    check.add_argument("--derivatives", nargs="+", default=[], type=Path, metavar="DIR", help="folders with your masks")
-    check.set_defaults(command=check_command)
-
-    run = commands.add_parser("run", parents=[common, tuning], help="a study folder in, a report per patient out")
-    run.add_argument("study", type=Path)
-    run.add_argument("out", type=Path)
-    run.add_argument("level", choices=("participant", "group"))
-    run.add_argument("--participant-label", nargs="+", default=[], metavar="L", help="only these subjects")
-    run.add_argument("--session-label", nargs="+", default=[], metavar="L", help="only these sessions")
-    run.add_argument(
-        "--derivatives", nargs="+", default=[], type=Path, metavar="DIR",
-        help="folders with your own masks: *_desc-brain_mask.nii.gz, *_label-lesion_mask.nii.gz",
-    )  # fmt: skip
-    run.add_argument("--jobs", type=int, default=1, help="processors to use (default: 1); results do not depend on it")
-    run.add_argument("--reports-only", action="store_true", help="make reports again from saved results")
-    run.add_argument("--keep-going", action="store_true", help="start further subjects after a fault of the program")
-    run.add_argument(
-        "--skip-bids-validation", action="store_true", help="accepted for the BIDS-App contract; no validator is run"
-    )
-    run.add_argument("--dry-run", action="store_true", help="say what would be run, write nothing")
-    run.set_defaults(command=run_command)
-
-    said = argparse.ArgumentParser(add_help=False)
-    facts = said.add_argument_group("what the file of a spectrum does not say")
-    facts.add_argument("--sequence", help="press, steam, slaser ..")
-    facts.add_argument("--echo-time-s", type=float, metavar="S", help="echo time in seconds")
-    facts.add_argument("--repetition-time-s", type=float, metavar="S", help="repetition time in seconds")
-    facts.add_argument("--dwell-time-s", type=float, metavar="S", help="seconds between two samples (text formats)")
-    facts.add_argument("--spectrometer-frequency-mhz", type=float, metavar="MHZ", help="as 123.2 (text formats)")
-    facts.add_argument("--nucleus", help="1H (text formats)")
-    facts.add_argument("--conjugate", action="store_true", help="turn the sign of frequency")
-
-    fit = commands.add_parser("fit", parents=[common, tuning, said], help="fit one spectrum")
-    fit.add_argument("svs", type=Path, help="NIfTI-MRS, or as the scanner wrote it")
-    fit.add_argument("--out", type=Path, required=True, help="folder to write to")
-    fit.add_argument("--water", type=Path, metavar="REF", help="water reference of the same voxel")
-    fit.add_argument(
-        "--basis",
-        type=Path,
-        metavar="FILE|DIR",
-        help="basis set; simulated if left out",
-    )
-    fit.add_argument("--tissue", type=fractions, metavar="GM,WM,CSF", help="tissue fractions of the voxel")
-    fit.set_defaults(command=fit_command)
-
-    basis = commands.add_parser("basis", parents=[common, tuning], help="simulate a basis set")
-    basis.add_argument("--sequence", required=True, help="press, steam, slaser, laser, spin-echo or pulse-acquire")
-    basis.add_argument("--echo-time-s", type=float, required=True, help="echo time in seconds")
-    field = basis.add_mutually_exclusive_group(required=True)
-    field.add_argument("--field-t", type=float, help="field in tesla; many scanners of 3 T have 2.89")
-    field.add_argument("--frequency-mhz", type=float, help="or proton frequency in MHz, as the spectrum says it")
-    basis.add_argument(
-        "--out", type=Path, required=True, metavar="FILE|DIR",
-        help="FILE.BASIS for LCModel, or a new folder of the form that --form says",
-    )  # fmt: skip
-    basis.add_argument(
-        "--form", choices=("fsl", "raw", "nifti-mrs"), default="fsl",
-        help="what a folder holds: FSL-MRS (default), LCModel .RAW or NIfTI-MRS, a file per metabolite",
-    )  # fmt: skip
-    basis.add_argument("--first-echo-s", type=float, help="TE1 of PRESS in seconds")
-    basis.add_argument("--mixing-time-s", type=float, help="TM of STEAM in seconds")
-    basis.add_argument(
-        "--pulse-bandwidth-hz",
-        type=float,
-        help="bandwidth of the refocusing pulses (default: spectra.refocusing_bandwidth_hz)",
-    )
-    basis.add_argument("--points", type=int, help="samples of each FID (default: a second)")
-    basis.add_argument("--dwell-time-s", type=float, help="time between samples in seconds (default: 1/4000)")
-    basis.add_argument("--metabolites", nargs="+", metavar="NAME", help="only these (default: those of a brain at 3 T)")
-    basis.set_defaults(command=basis_command)
-
-    bring = commands.add_parser(
-        "import", parents=[common, said], help="DICOM images and spectra of any scanner into a study"
-    )
-    bring.add_argument("source", type=Path, help="folder with DICOM files and spectra, or the file of one spectrum")
-    bring.add_argument("study", type=Path, help="BIDS folder; made if it is not there")
-    bring.add_argument("--subject", required=True, metavar="S", help="label of the patient, such as 01")
-    bring.add_argument("--session", required=True, metavar="T", help="label of the visit, such as 01")
-    bring.add_argument(
-        "--contrast", nargs="+", action="extend", default=[], type=contrast_of_series, metavar="SERIES=CONTRAST",
-        help="what a series is, by its number or description: 7=FLAIR, 9=ce-gadolinium_T1w, 12=skip",
-    )  # fmt: skip
-    bring.add_argument(
-        "--water", nargs="+", action="extend", default=[], type=water_reference, metavar="NAME[=ecc]",
-        help="files or series that are water references, where nothing else says so; =ecc: for eddy currents only",
-    )  # fmt: skip
-    bring.add_argument("--acq", metavar="LABEL", help="acq- label for the names of this import")
-    bring.add_argument("--voi", metavar="LABEL", help="voi- label for spectra: where the voxel lies")
-    bring.add_argument("--overwrite", action="store_true", help="replace files that are there with other content")
-    bring.set_defaults(command=import_command)
-
-    phantom = commands.add_parser("phantom", parents=[common], help="write a study whose truth is known")
-    phantom.add_argument("study", type=Path)
-    phantom.add_argument("--subjects", type=int, default=2)
-    phantom.add_argument("--sessions", type=int, default=2)
-    phantom.add_argument("--seed", type=int, default=1)
-    phantom.set_defaults(command=phantom_command)
-    return parser
-
-
-def contrast_of_series(text: str) -> tuple[str, str]:
-    """Parse ``SERIES=CONTRAST``."""
-    series, equals, contrast = text.rpartition("=")
-    if not (series and equals and contrast):
-        raise argparse.ArgumentTypeError("give SERIES=CONTRAST, such as 7=FLAIR")
-    return series, contrast
-
-
-def water_reference(text: str) -> tuple[str, str]:
-    """Parse ``NAME`` or ``NAME=ecc``."""
-    name, use = (text.removesuffix("=ecc"), "ecc") if text.endswith("=ecc") else (text, "")
-    if not name:
-        raise argparse.ArgumentTypeError("give the name of a file or series, such as a_ref.SDAT or 7=ecc")
-    return name, use
-
-
-def fractions(text: str) -> tuple[float, float, float]:
-    """Parse ``gm,wm,csf``."""
-    try:
-        gm, wm, csf = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError("give three numbers: grey matter, white matter, CSF") from error
-    if min(gm, wm, csf) < 0 or abs(gm + wm + csf - 1) > 0.02:
-        raise argparse.ArgumentTypeError("fractions must not be negative and must sum to 1")
-    return gm, wm, csf
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "demo": demo_command,
+    "check": check_command,
+    "run": run_command,
+    "fit": fit_command,
+    "basis": basis_command,
+    "import": import_command,
+    "phantom": phantom_command,
+}
 
 
 if __name__ == "__main__":
