@@ -8,12 +8,12 @@ import pytest
 
 import hlhneuro
 from hlhneuro.pipeline.runs import STATUS_COLUMNS
-from hlhneuro.report import COLUMNS, FIT_COLUMNS, QC_COLUMNS
+from hlhneuro.report import COLUMNS, FIT_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.mark.parametrize("columns", [STATUS_COLUMNS, FIT_COLUMNS, QC_COLUMNS, *COLUMNS.values()])
+@pytest.mark.parametrize("columns", [STATUS_COLUMNS, FIT_COLUMNS, QC_COLUMNS, MRSINMRS_COLUMNS, *COLUMNS.values()])
 def test_every_column_is_explained_in_the_outputs_document(columns: dict[str, tuple[str, str]]) -> None:
     text = (ROOT / "docs" / "outputs.md").read_text("utf-8")
     for name, (unit, meaning) in columns.items():

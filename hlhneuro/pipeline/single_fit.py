@@ -9,7 +9,7 @@ import hlhneuro
 from hlhneuro.errors import InputError
 from hlhneuro.pipeline.store_spectra import write_fit
 from hlhneuro.settings import Settings
-from hlhneuro.spectroscopy import SpectrumFit, TissueFractions, fit_spectrum, load_spectrum, read_basis
+from hlhneuro.spectroscopy import SpectrumFit, TissueFractions, fit_spectrum, load_spectrum, mrsinmrs_table, read_basis
 from hlhneuro.spectroscopy.spectra import Spectrum, spectrum_from_image
 from hlhneuro.study import Provenance, SpectrumFacts, convert_spectrum, file_sha256, to_image
 from hlhneuro.study.vendor_spectra import is_nifti
@@ -28,7 +28,7 @@ def fit_file(
     tissue: TissueFractions | None = None,
     settings: Settings | None = None,
 ) -> SpectrumFit:
-    """Fit one spectrum; write ``concentrations.tsv``, ``qc.tsv``, ``fit.json`` and ``fit.svg``.
+    """Fit one spectrum; write ``concentrations.tsv``, ``qc.tsv``, ``mrsinmrs.tsv``, ``fit.json`` and ``fit.svg``.
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def fit_file(
         "json": folder / "fit.json",
         "svg": folder / "fit.svg",
     }
-    write_fit(fit, names, Path(svs).name.removesuffix(".gz").removesuffix(".nii"), provenance)
+    names["mrsinmrs"] = folder / "mrsinmrs.tsv"
+    reporting = mrsinmrs_table(spectrum, fit, settings.spectra, software=f"hlhneuro {hlhneuro.__version__}")
+    write_fit(fit, names, Path(svs).name.removesuffix(".gz").removesuffix(".nii"), provenance, reporting)
     return fit
 
 

@@ -16,9 +16,10 @@ from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging import Grid
 from hlhneuro.pipeline.ledger import Kept
 from hlhneuro.pipeline.store_images import as_u8, frame_from_json, frame_to_json, read_image
-from hlhneuro.report import FIT_COLUMNS, QC_COLUMNS, figures
+from hlhneuro.report import FIT_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS, figures
 from hlhneuro.spectroscopy import SpectrumFit, SpectrumResult, VoxelComposition
-from hlhneuro.study import Provenance, derivative_path, write_image, write_json, write_table, write_text
+from hlhneuro.spectroscopy.preprocessing import Stage
+from hlhneuro.study import Provenance, derivative_path, read_table, write_image, write_json, write_table, write_text
 
 __all__ = ["SpectrumStore", "fit_from_json", "fit_to_json", "write_fit"]
 
@@ -67,8 +68,11 @@ class SpectrumStore:
                 "svg": self._path("svs", ".svg"),
             }
             title = f"sub-{self.subject} ses-{self.session} {result.name}"
-            files += write_fit(result.fit, names, title, self.provenance)
+            if result.reporting is not None:
+                names["mrsinmrs"] = self._path("mrsinmrs", ".tsv")
+            files += write_fit(result.fit, names, title, self.provenance, result.reporting)
             payload["fitted"] = True
+            payload |= {"reporting": True} if result.reporting is not None else {}
         if result.voxel is not None and self.grid is not None:
             path = self._path("mask", ".nii.gz", desc="voxel")
             write_image(path, as_u8(result.voxel.mask), self.grid.affine, self.provenance, "Spectroscopy voxel")
@@ -95,15 +99,24 @@ class SpectrumStore:
             voxel=voxel,
             findings=tuple(finding_from_json(found) for found in payload["findings"]),
             reason=payload["reason"],
+            reporting=read_table(self._path("mrsinmrs", ".tsv")) if "reporting" in payload else None,
         )
 
 
-def write_fit(fit: SpectrumFit, names: Mapping[str, Path], title: str, provenance: Provenance) -> list[Path]:
-    """Write one fit: ``concentrations`` and ``qc`` tables, ``json`` with the curves, ``svg``."""
+def write_fit(
+    fit: SpectrumFit,
+    names: Mapping[str, Path],
+    title: str,
+    provenance: Provenance,
+    reporting: pd.DataFrame | None = None,
+) -> list[Path]:
+    """Write one fit: ``concentrations``, ``qc`` and ``mrsinmrs`` tables, ``json`` with the curves, ``svg``."""
     write_table(names["concentrations"], fit.concentrations, FIT_COLUMNS, provenance)
     quality = pd.DataFrame([{name: as_text(value) for name, value in fit.quality.items()}])
     columns = {name: QC_COLUMNS.get(name, ("", name)) for name in map(str, quality.columns)}
     write_table(names["qc"], quality, columns, provenance)
+    if reporting is not None:
+        write_table(names["mrsinmrs"], reporting, MRSINMRS_COLUMNS, provenance)
     write_json(names["json"], fit_to_json(fit), provenance)
     write_text(names["svg"], figures.save_svg(figures.spectrum_fit(fit, title)))
     return list(names.values())
@@ -123,7 +136,24 @@ def fit_to_json(fit: SpectrumFit) -> dict[str, Any]:
         "concentrations": frame_to_json(fit.concentrations),
         "quality": {name: list(v) if isinstance(v, tuple) else v for name, v in fit.quality.items()},
         "record": [[name, dict(parameters)] for name, parameters in fit.record],
+        "stages": [stage_to_json(stage) for stage in fit.stages],
     }
+
+
+def stage_to_json(stage: Stage) -> dict[str, Any]:
+    """Return one step of the preparation as plain JSON types."""
+    return {
+        "name": stage.name,
+        **{name: getattr(stage, name).tolist() for name in ("ppm", "before", "after")},
+        "courses": {name: values.tolist() for name, values in stage.courses.items()},
+    }
+
+
+def stage_from_json(found: Mapping[str, Any]) -> Stage:
+    """Read back what `stage_to_json` gave."""
+    ppm, before, after = (np.array(found[name], dtype=float) for name in ("ppm", "before", "after"))
+    courses = {name: np.array(values, dtype=float) for name, values in found["courses"].items()}
+    return Stage(found["name"], ppm, before, after, courses)
 
 
 def fit_from_json(found: Mapping[str, Any]) -> SpectrumFit:
@@ -137,6 +167,7 @@ def fit_from_json(found: Mapping[str, Any]) -> SpectrumFit:
         concentrations=frame_from_json(found["concentrations"]),
         quality=found["quality"],
         record=tuple((name, parameters) for name, parameters in found["record"]),
+        stages=tuple(stage_from_json(stage) for stage in found["stages"]),
     )
 
 

@@ -8,12 +8,13 @@ from hlhneuro.report.html import write_group_report, write_report
 from hlhneuro.report.methods import Methods, methods_of
 from hlhneuro.report.mrsi_view import GRID_VOXEL_COLUMNS
 from hlhneuro.report.results import StageStatus, SubjectResults
-from hlhneuro.report.tables import COLUMNS, FIT_COLUMNS, QC_COLUMNS, findings_table, tables_of
+from hlhneuro.report.tables import COLUMNS, FIT_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS, findings_table, tables_of
 
 __all__ = [
     "COLUMNS",
     "FIT_COLUMNS",
     "GRID_VOXEL_COLUMNS",
+    "MRSINMRS_COLUMNS",
     "QC_COLUMNS",
     "Findings",
     "IntervalFacts",

@@ -11,6 +11,7 @@ from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import join_words, quantity
+from hlhneuro.spectroscopy.fitting import SpectrumFit
 from hlhneuro.spectroscopy.results import SpectrumResult
 
 __all__ = ["spectrum_view"]
@@ -33,7 +34,8 @@ def spectrum_view(results: SubjectResults, spectrum: SpectrumResult, gallery: Ga
     water = "with water reference" if spectrum.water_reference else "no water reference"
     head = ", ".join((spectrum.sequence.upper() if spectrum.sequence else "sequence unknown", echo, water))
     row: Row = {"title": title, "head": head, "reason": spectrum.reason, "figure": None, "main": [], "more": []}
-    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "location": None}
+    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "location": None, "steps": None}
+    row["reporting"] = [] if spectrum.reporting is None else spectrum.reporting.to_dict(orient="records")
     if spectrum.voxel is not None:
         row["location"] = gallery.image(
             lambda: figures.voxel_location(results, spectrum),
@@ -54,7 +56,29 @@ def spectrum_view(results: SubjectResults, spectrum: SpectrumResult, gallery: Ga
         "From top: residual; data with fit and baseline; the largest components.",
         f"Spectrum of {title} with its fit. {ratios}. Fit judged {row['verdict']}.",
     )
+    if fit.stages:
+        row["steps"] = gallery.image(
+            lambda: figures.preparation_steps(fit.stages, title),
+            "Before (grey) and after (blue) each step; coils in units of their noise.",
+            f"Preparation of {title}: {_steps(fit)}.",
+        )
     return row
+
+
+def _steps(fit: SpectrumFit) -> str:
+    """Return the steps in words, with what they found."""
+    facts, texts = dict(fit.record), []
+    for stage in fit.stages:
+        told = facts.get(stage.name, {})
+        if stage.name == "transients":
+            rejected = told.get("rejected", ())
+            left_out = len(rejected) if isinstance(rejected, list | tuple) else 0
+            texts.append(f"{told.get('count')} transients aligned over {told.get('drift_hz')} Hz, {left_out} left out")
+        elif stage.name == "coil combination":
+            texts.append(f"{told.get('coils')} coils combined")
+        else:
+            texts.append(stage.name)
+    return join_words(texts)
 
 
 def _metabolite(found: Mapping[Any, Any]) -> Row:

@@ -14,7 +14,7 @@ from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between, session_of
 
-__all__ = ["COLUMNS", "FIT_COLUMNS", "QC_COLUMNS", "findings_table", "lesions_of", "tables_of"]
+__all__ = ["COLUMNS", "FIT_COLUMNS", "MRSINMRS_COLUMNS", "QC_COLUMNS", "findings_table", "lesions_of", "tables_of"]
 
 Column = tuple[str, str]
 
@@ -48,6 +48,11 @@ QC_COLUMNS: dict[str, Column] = {
     "fit_seconds": ("s", "Wall time of the fit"),
     "verdict": ("", "good, usable or not usable"),
     "reasons": ("", "What the verdict rests on"),
+}
+MRSINMRS_COLUMNS: dict[str, Column] = {
+    "section": ("", "hardware, acquisition, analysis or quality"),
+    "item": ("", "What a report of a spectrum has to state (Lin 2021, NMR Biomed 34:e4484)"),
+    "value": ("", "What the data and the fit say; or: not stated in the data"),
 }
 
 COLUMNS: dict[str, dict[str, Column]] = {

@@ -17,6 +17,7 @@ from hlhneuro.spectroscopy.mrsi_anatomy import (
 )
 from hlhneuro.spectroscopy.mrsi_fit import GridFit, VoxelState, fit_mrsi
 from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
+from hlhneuro.spectroscopy.mrsinmrs import mrsinmrs_table
 from hlhneuro.spectroscopy.patterns import Circumstances, assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
@@ -59,6 +60,7 @@ __all__ = [
     "load_spectrum",
     "mirror_overlap",
     "mirrored",
+    "mrsinmrs_table",
     "overlap",
     "place_voxel",
     "preprocess",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import pandas as pd
+
 from hlhneuro.answers import Finding
 from hlhneuro.spectroscopy.fitting import SpectrumFit
 from hlhneuro.spectroscopy.voxel import VoxelComposition
@@ -34,6 +36,8 @@ class SpectrumResult:
         Lactate, lipid, NAA .. each present, absent or not assessable.
     reason : str
         Why there is no fit; empty otherwise.
+    reporting : DataFrame, optional
+        The MRSinMRS table: ``section, item, value``.
     """
 
     session: str
@@ -45,6 +49,7 @@ class SpectrumResult:
     voxel: VoxelComposition | None
     findings: tuple[Finding, ...]
     reason: str = ""
+    reporting: pd.DataFrame | None = None
 
     @property
     def field_t(self) -> float | None:

@@ -16,7 +16,7 @@ from hlhneuro.report.figures.quality import (
     template_outlines,
 )
 from hlhneuro.report.figures.slices import change_panels, session_panels
-from hlhneuro.report.figures.spectra import spectrum_fit, voxel_location
+from hlhneuro.report.figures.spectra import preparation_steps, spectrum_fit, voxel_location
 from hlhneuro.report.figures.style import png_bytes, save_svg
 from hlhneuro.report.figures.territories import territory_load
 from hlhneuro.report.figures.timeline import timeline
@@ -34,6 +34,7 @@ __all__ = [
     "metabolite_maps",
     "midspace_slices",
     "png_bytes",
+    "preparation_steps",
     "reliability",
     "save_svg",
     "session_outlines",

@@ -1,10 +1,13 @@
-"""The fitted spectrum, and where its voxel lies on the anatomy."""
+"""The fitted spectrum, how it was prepared, and where its voxel lies on the anatomy."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report.figures.sheet import CONVENTION, PLANES, Row, View, draw_sheet
@@ -12,9 +15,10 @@ from hlhneuro.report.figures.slices import background_of
 from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, new_figure, tidy
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.spectroscopy.fitting import SpectrumFit
+from hlhneuro.spectroscopy.preprocessing import Stage
 from hlhneuro.spectroscopy.results import SpectrumResult
 
-__all__ = ["spectrum_fit", "voxel_location"]
+__all__ = ["preparation_steps", "spectrum_fit", "voxel_location"]
 
 # Where the peaks that are read by eye stand, in ppm: Govindaraju 2000; lipid after the LCModel simulations.
 PEAKS_PPM = {"mI": 3.55, "Cho": 3.20, "Cr": 3.03, "NAA": 2.01, "Lac, Lip": 1.31, "Lip": 0.90}
@@ -104,6 +108,81 @@ def _components(ax: Axes, fit: SpectrumFit) -> None:
         ax.text(
             0.0, 1.0, f"the {len(shown)} largest of {len(largest)}", transform=ax.transAxes, fontsize=7, color=MUTED
         )
+
+
+def preparation_steps(stages: Sequence[Stage], title: str) -> Figure:
+    """Draw the spectrum before and after each step of its preparation, and the course of its transients.
+
+    Coils are drawn in units of their noise (the best single coil, then all); everything else in units of the data. A
+    signal that stands far over the metabolites, residual water, is cut off.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    title : str
+        Shown above the figure.
+
+    Raises
+    ------
+    NotAssessable
+        If no step changed the spectrum: it came averaged, without a water reference.
+    """
+    if not stages:
+        raise NotAssessable("the spectrum came prepared: no step changed it", remedy="give the raw transients")
+    tall = 0.95 + 1.75 * len(stages)
+    figure = new_figure(8.0, tall, layout=None)
+    room = {"left": 0.02, "right": 0.98, "bottom": 0.45 / tall, "top": 1 - 0.5 / tall, "wspace": 0.16, "hspace": 0.55}
+    rows = figure.subplots(len(stages), 2, squeeze=False, width_ratios=(3, 2), gridspec_kw=room)
+    for (left, right), stage in zip(rows, stages, strict=True):
+        _before_after(left, stage)
+        if stage.courses:
+            _course(right, stage)
+        else:
+            _before_after(right, stage, (1.8, 3.6))
+            right.set_title("1.8 to 3.6 ppm", fontsize=8, color=MUTED, loc="left")
+    for ax in rows[-1]:
+        if ax is rows[-1][0] or not stages[-1].courses:
+            ax.set_xlabel("chemical shift (ppm)", fontsize=8, color=INK)
+    figure.text(0.02, 1 - 0.08 / tall, title, fontsize=10, color=INK, va="top")
+    return figure
+
+
+def _before_after(ax: Axes, stage: Stage, part: tuple[float, float] | None = None) -> None:
+    low, high = part or (float(stage.ppm.min()), float(stage.ppm.max()))
+    shown = (stage.ppm >= low) & (stage.ppm <= high)
+    ax.plot(stage.ppm[shown], stage.before[shown], color="#8a949c", linewidth=0.8, label="before")
+    ax.plot(stage.ppm[shown], stage.after[shown], color=COLOURS["blue"], linewidth=0.9, label="after")
+    metabolites = (stage.ppm > 1.8) & (stage.ppm < 3.6)
+    curves = np.concatenate([stage.before[metabolites], stage.after[metabolites]])
+    top = 1.3 * max(float(curves.max()), 1e-300)
+    ax.set_ylim(min(1.2 * float(curves.min()), -0.15 * top), top)
+    ax.set_xlim(high, low)
+    tidy(ax, grid=False)
+    ax.set_yticks([])
+    ax.spines["left"].set_visible(False)
+    if part is None:
+        ax.set_title(stage.name, fontsize=9, color=INK, loc="left")
+        ax.legend(loc="upper right", fontsize=7, frameon=False, labelcolor=INK)
+
+
+def _course(ax: Axes, stage: Stage) -> None:
+    """Draw the frequency of each transient with its uncertainty; crosses were left out."""
+    shift, sd = stage.courses["shifts_hz"], stage.courses["shifts_sd_hz"]
+    number = np.arange(1, shift.size + 1)
+    kept = stage.courses["weights"] > 0
+    ax.errorbar(number[kept], shift[kept], sd[kept], fmt="o", markersize=2.5, linewidth=0.7, color=COLOURS["blue"])
+    tidy(ax)
+    span = max(float(np.ptp(shift[kept])), 1.0)
+    low, high = float(shift[kept].min()) - 0.4 * span, float(shift[kept].max()) + 0.4 * span
+    places = np.clip(shift[~kept], low, high)  # one that was far off is drawn at the edge
+    ax.plot(number[~kept], places, "x", markersize=6, markeredgewidth=1.8, color=COLOURS["vermillion"], clip_on=False)
+    ax.set_ylim(low, high)
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    phase = float(np.ptp(stage.courses["phases_deg"][kept]))
+    left_out = f", {int((~kept).sum())} left out (×)" if (~kept).any() else ""
+    ax.set_title(f"shift of each{left_out}; phases over {phase:.0f}°", fontsize=8, color=MUTED, loc="left")
+    ax.set_ylabel("Hz", fontsize=8, color=MUTED)
+    ax.set_xlabel("transient", fontsize=8, color=MUTED)
 
 
 def voxel_location(results: SubjectResults, spectrum: SpectrumResult) -> Figure:
