@@ -105,7 +105,12 @@ def _record(result: SpectrumResult) -> tuple[tuple[str, Mapping[str, Any]], ...]
 
 
 def _may_cancel(result: SpectrumResult, settings: PatternSettings) -> bool:
-    """Tell whether the refocusing pulses may have shifted lactate's two groups apart, so that its doublet is lost."""
+    """Tell whether refocusing pulses of unknown bandwidth may have taken lactate's doublet away.
+
+    Where the basis knows their bandwidth, the doublet it expects is as small as the one that is measured.
+    """
+    if any("refocusing bandwidth" in str(facts.get("source")) for step, facts in _record(result) if step == "basis"):
+        return False
     echo, field = result.echo_time_s, result.field_t
     inverted = echo is not None and settings.inverted_echo_low_s <= echo <= settings.inverted_echo_high_s
     strong = field is None or field >= settings.cancellation_field_t

@@ -12,13 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hlhneuro.answers import Answer
-from hlhneuro.settings import PatternSettings
-from hlhneuro.spectroscopy import Evidence, SpectrumFit, SpectrumResult, VoxelComposition, assess_spectra
+from hlhneuro.settings import PatternSettings, SpectraSettings
+from hlhneuro.spectroscopy import (
+    Evidence,
+    SpectrumFit,
+    SpectrumResult,
+    VoxelComposition,
+    assess_spectra,
+    fit_spectrum,
+)
 from hlhneuro.spectroscopy._rules import apply, rules
 from hlhneuro.spectroscopy.confounders import confounders_of
 from hlhneuro.spectroscopy.norms import NormEntry, Norms
 from hlhneuro.spectroscopy.patterns import Circumstances, spectrum_findings
 from hlhneuro.study import Session, TreatmentEvent
+from tests.spectroscopy.made import HEALTHY, spectrum
 
 SETTINGS = PatternSettings()
 NORMAL = {"tNAA": 9.0, "tCr": 8.0, "tCho": 1.6, "Glx": 10.0, "Lac": 0.2, "Lip13": 0.1}
@@ -144,6 +152,15 @@ def test_a_mirror_voxel_with_lesion_is_not_used():
 def test_missing_lactate_at_144_ms_is_not_excluded_with_press_at_3_t(field_t, expected):
     found = assess_spectra([result(NORMAL, name="acq-long", te=0.144, field_t=field_t)], SETTINGS)
     assert codes(found)["lactate"] is expected
+
+
+@pytest.mark.parametrize(("bandwidth_hz", "expected"), [(0.0, Answer.NOT_ASSESSABLE), (2000.0, Answer.ABSENT)])
+def test_a_basis_that_knows_the_bandwidth_of_the_pulses_can_exclude_lactate(bandwidth_hz, expected):
+    settings = SpectraSettings(refocusing_bandwidth_hz=bandwidth_hz)
+    made = spectrum(HEALTHY, noise=0.3, echo_time_s=0.144)
+    fit = fit_spectrum(made, settings=settings)
+    found = spectrum_findings([SpectrumResult("01", "svs", 0.144, "press", False, fit, None, ())], None, SETTINGS)
+    assert next(f.answer for f in found if f.code == "lactate") is expected
 
 
 def test_lactate_is_verified_by_a_second_echo_time_and_doubted_without():
