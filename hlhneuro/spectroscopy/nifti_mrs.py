@@ -107,7 +107,7 @@ def read_nifti_mrs(path: str | Path, sidecar: Mapping[str, Any] | None = None) -
         raise InputError(
             f"the spectrum could not be read: {error}",
             path=path,
-            remedy="give a NIfTI-MRS file, as spec2nii writes it",
+            remedy="give a NIfTI-MRS file; `hlhneuro import` makes one of what scanners write",
         ) from error
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from hlhneuro.errors import InputError, StudyError
+from hlhneuro.study._sidecars import read_json
 from hlhneuro.study._tables import MISSING, read_cells
 
-__all__ = ["Additions", "additions_to"]
+__all__ = ["Additions", "additions_to", "packed"]
 
 _GZIP_LEVEL = 6
 
@@ -52,15 +54,34 @@ class Additions:
         """Add a JSON file."""
         self.add_bytes(name, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
 
-    def add_image(self, name: str, image: Any) -> None:
-        """Add a compressed NIfTI, the same bytes for the same image, its free texts emptied."""
-        for text in ("descrip", "aux_file", "db_name", "data_type"):
-            if text in image.header:
-                image.header[text] = b""
-        place = self.folder / f"{len(self._waiting):05d}"
-        with place.open("wb") as stream, gzip.GzipFile("", "wb", _GZIP_LEVEL, cast("Any", stream), mtime=0) as packed:
-            image.to_stream(packed)
-        self._waiting[name] = place
+    def add_sidecar(self, stem: str, fields: Mapping[str, Any]) -> None:
+        """Add the sidecar of an image; of one that is there already, what its sidecar says stays and gaps are filled.
+
+        Raises
+        ------
+        InputError
+            If the sidecar that is there cannot be read.
+        """
+        name = f"{stem}.json"
+        image = f"{stem}.nii.gz"
+        if not ((self.root / name).is_file() and _equal(self.root / image, self._waiting[image])):
+            self.add_json(name, fields)
+            return
+        known = read_json(self.root / name)
+        if fields.keys() - known.keys():
+            content = json.dumps({**fields, **known}, indent=2, ensure_ascii=False) + "\n"
+            self.add_bytes(name, content.encode("utf-8"), may_replace=True)
+
+    def same_in_study(self, stem: str, content: bytes) -> str | None:
+        """Return the stem of an image in the same folder, of the same contrast, that holds the very same bytes.
+
+        What was imported once keeps its name when it comes again beside others of its kind.
+        """
+        folder, ending = (self.root / stem).parent, stem.rpartition("_")[2] + ".nii.gz"
+        for path in sorted(folder.glob(f"*_{ending}")):
+            if path.stat().st_size == len(content) and path.read_bytes() == content:
+                return f"{stem.rpartition('/')[0]}/{path.name.removesuffix('.nii.gz')}"
+        return None
 
     def add_row(self, name: str, key: str, label: str, cells: Mapping[str, str | None]) -> None:
         """Add a row to a table, or fill its empty cells; what the table says already stays.
@@ -142,6 +163,17 @@ class Additions:
                     remedy="free disk space, or check the permissions",
                 ) from error
             raise
+
+
+def packed(image: Any) -> bytes:
+    """Return a NIfTI as a compressed file, the same bytes for the same image, its free texts emptied."""
+    for text in ("descrip", "aux_file", "db_name", "data_type"):
+        if text in image.header:
+            image.header[text] = b""
+    stream = io.BytesIO()
+    with gzip.GzipFile("", "wb", _GZIP_LEVEL, stream, mtime=0) as out:
+        image.to_stream(out)
+    return stream.getvalue()
 
 
 @contextlib.contextmanager

@@ -23,7 +23,8 @@ _SIEMENS_DATA_TYPE = (0x0029, 0x1008)  # begins with SPEC for spectra
 _YEARS_PER = {"Y": 1.0, "M": 1 / 12, "W": 7 / DAYS_PER_YEAR, "D": 1 / DAYS_PER_YEAR}
 _TAGS: list[Any] = [
     *("SOPClassUID", "SeriesInstanceUID", "SeriesNumber", "SeriesDescription", "ProtocolName", "Modality"),
-    *("Manufacturer", "ImageType", "ScanningSequence", "SequenceName", "ContrastBolusAgent", "AcquisitionTime"),
+    *("Manufacturer", "ImageType", "ScanningSequence", "SequenceName", "ContrastBolusAgent"),
+    *("ContrastBolusAgentSequence", "AcquisitionTime"),
     *("PatientID", "PatientName", "PatientBirthDate", "PatientAge", "PatientSex", "InstanceNumber"),
     *("AcquisitionDate", "SeriesDate", "StudyDate", "ContentDate", "SeriesTime"),
     _SIEMENS_DATA_TYPE,
@@ -148,7 +149,7 @@ def _series(members: list[tuple[Path, Any]]) -> DicomSeries:
         time=min(str(header.get("AcquisitionTime") or header.get("SeriesTime") or "") for _, header in members),
         age_years=_age_years(first, date),
         sex=sex if sex in ("F", "M", "O") else None,
-        contrast_agent=any(_names_agent(header.get("ContrastBolusAgent")) for _, header in members),
+        contrast_agent=any(_names_agent(header) for _, header in members),
     )
 
 
@@ -165,8 +166,11 @@ def _kind(header: Any) -> Literal["image", "spectrum", "other"]:
     return "image" if stored in _MR_IMAGES else "other"
 
 
-def _names_agent(value: Any) -> bool:
-    return str(value or "").strip().lower() not in ("", "no", "none", "0", "n/a", "without")
+def _names_agent(header: Any) -> bool:
+    """Return whether a contrast agent is named; enhanced DICOM keeps it in a sequence."""
+    return bool(header.get("ContrastBolusAgentSequence")) or str(
+        header.get("ContrastBolusAgent") or ""
+    ).strip().lower() not in ("", "no", "none", "0", "n/a", "without")
 
 
 def _date(value: Any) -> dt.date | None:

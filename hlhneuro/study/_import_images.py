@@ -7,12 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 
 from hlhneuro.errors import InputError, StudyError
-from hlhneuro.study._additions import Additions
+from hlhneuro.study._additions import Additions, packed
 from hlhneuro.study._contrasts import CONTRASTS, ContrastGuess, ImageFacts, guess_contrast
 from hlhneuro.study._dicom import DicomSeries
 from hlhneuro.study._images import ConvertedImage, convert_series, plane_of
@@ -87,8 +86,7 @@ def import_images(
     rows += [_not_imported(one) for one in candidates if one.guess.contrast is None]
     wanted = [one for one in candidates if one.guess.contrast is not None]
     for chosen, name in zip(wanted, _names(wanted, acq), strict=True):
-        stem = name.stem(*labels)
-        _add(chosen, stem, additions)
+        stem = _add(chosen, name.stem(*labels), additions)
         rows.append(ImportRow(chosen.source, "imported", f"{stem}.nii.gz", chosen.guess.why))
     return rows
 
@@ -154,10 +152,13 @@ def _acquisition(image: ConvertedImage) -> str:
     return plane_of(image.path) + (kind if kind in ("2d", "3d") else "")
 
 
-def _add(one: _Candidate, stem: str, additions: Additions) -> None:
-    image: Any = nib.load(one.image.path)
-    additions.add_image(f"{stem}.nii.gz", image)
-    additions.add_json(f"{stem}.json", one.image.public_sidecar(one.series))
+def _add(one: _Candidate, stem: str, additions: Additions) -> str:
+    """Add an image with what belongs to it; return its stem, which is the old one if it was imported before."""
+    content = packed(nib.load(one.image.path))
+    stem = additions.same_in_study(stem, content) or stem
+    additions.add_bytes(f"{stem}.nii.gz", content)
+    additions.add_sidecar(stem, one.image.public_sidecar(one.series))
     for path, suffix in ((one.image.bval, ".bval"), (one.image.bvec, ".bvec")):
         if path is not None:
             additions.add_bytes(f"{stem}{suffix}", path.read_bytes())
+    return stem

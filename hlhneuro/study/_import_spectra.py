@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hlhneuro.errors import HlhneuroError, InputError
-from hlhneuro.study._additions import Additions
+from hlhneuro.study._additions import Additions, packed
 from hlhneuro.study._dicom import DicomSeries, names_person
 from hlhneuro.study._images import link_files
 from hlhneuro.study._import_names import BidsName, ImportRow, told_apart
@@ -84,13 +84,17 @@ def import_spectra(
             about = f"{error.field}: " if error.field else ""
             told = f" (found: {error.found})" if error.found is not None else ""
             rows.append(ImportRow(title, "failed", why=f"{about}{error.problem}{told}", remedy=error.remedy))
-    named = [(one, name.stem(*labels), why) for one, name, why in _named(found, options)]
-    references = {stem for one, stem, _ in named if one.suffix == "mrsref"}
-    for one, stem, why in named:
-        reference = stem.removesuffix(one.suffix) + "mrsref"
-        additions.add_image(f"{stem}.nii.gz", to_image(one.raw, method))
-        additions.add_json(f"{stem}.json", _sidecar(one, reference if reference in references else None))
+    named = []
+    for one, name, why in _named(found, options):
+        content = packed(to_image(one.raw, method))
+        stem = additions.same_in_study(name.stem(*labels), content) or name.stem(*labels)
+        additions.add_bytes(f"{stem}.nii.gz", content)
         rows.append(ImportRow(one.raw.name, "imported", f"{stem}.nii.gz", "; ".join([why, *one.raw.notes])))
+        named.append((one, stem))
+    references = {stem for one, stem in named if one.suffix == "mrsref"}
+    for one, stem in named:
+        reference = stem.removesuffix(one.suffix) + "mrsref"
+        additions.add_sidecar(stem, _sidecar(one, reference if reference in references else None))
     return rows
 
 

@@ -149,6 +149,18 @@ def test_several_images_of_one_contrast_are_told_apart(tmp_path):
     assert names == ["sub-01_ses-01_acq-ax2d_run-1_FLAIR.nii.gz", "sub-01_ses-01_acq-ax2d_run-2_FLAIR.nii.gz"]
 
 
+def test_what_was_imported_keeps_its_name_when_more_comes(tmp_path):
+    study = tmp_path / "study"
+    write_series(tmp_path / "in", 4, "flair", **FLAIR)
+    write_series(tmp_path / "in", 3, "funny", echo_ms=45, repetition_ms=900)
+    import_data(tmp_path / "in", study, "01", "01")
+    outcome = import_data(tmp_path / "in", study, "01", "01", ImportOptions({"3": "FLAIR"}))
+    names = sorted(path.name for path in (study / "sub-01/ses-01/anat").glob("*.nii.gz"))
+    assert names == ["sub-01_ses-01_FLAIR.nii.gz", "sub-01_ses-01_acq-ax2d_run-1_FLAIR.nii.gz"]
+    assert check_study(open_study(study)).ok  # no image is there twice
+    assert {Path(row.name).name for row in outcome.rows} == set(names)
+
+
 def test_an_unmarked_t1_after_contrast_agent_is_not_guessed(tmp_path):
     write_series(tmp_path / "in", 3, "t1 se post gd", echo_ms=12, repetition_ms=600)
     write_series(tmp_path / "in", 4, "t1 se", echo_ms=12, repetition_ms=600)
@@ -282,6 +294,18 @@ def test_which_reference_belongs_to_which_spectrum(tmp_path, names, expected):
         partner = json.loads(path.read_text()).get("ReferenceSignal")
         exists = path.with_name(path.name.replace("_svs.json", "_mrsref.nii.gz")).is_file()
         assert (partner is not None) == exists
+
+
+def test_a_sidecar_corrected_by_hand_stays_and_is_completed(tmp_path):
+    write_named_spectra(tmp_path / "in", "a_act")
+    import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    (path,) = (tmp_path / "study").rglob("*_svs.json")
+    path.write_text(json.dumps({"EchoTime": 0.03, "PulseSequenceType": "PRESS", "note": "mine"}))
+    write_named_spectra(tmp_path / "in", "a_act", "a_ref")
+    import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    fields = json.loads(path.read_text())
+    assert fields["note"] == "mine"
+    assert fields["ReferenceSignal"] == "bids::sub-01/ses-01/mrs/sub-01_ses-01_acq-te30_mrsref.nii.gz"
 
 
 def test_a_text_spectrum_asks_for_what_it_does_not_say(tmp_path):
