@@ -111,6 +111,7 @@ def _place(
         lesion_probability=found.probability if found is not None else None,
         territories=(lesions.territories, _territory_names()) if lesions is not None else None,
         to_template=aligned.to_template,
+        frequency_mhz=spectrum.spectrometer_frequency_mhz,
         settings=settings,
     )
 

@@ -105,6 +105,10 @@ def _quality(quality: Mapping[str, object]) -> list[str]:
     return texts
 
 
+_TOLD_PART = 0.1  # smaller parts of a voxel are not told: they are its rim
+_LACTATE_FROM_NAA_PPM = 0.70  # 2.01 - 1.31
+
+
 def _voxel(spectrum: SpectrumResult) -> str:
     voxel = spectrum.voxel
     if voxel is None:
@@ -119,4 +123,11 @@ def _voxel(spectrum: SpectrumResult) -> str:
     missing = [name for name, part in names if part is None]
     if missing:
         text += f" Not assessable: {join_words(missing)}{f' ({voxel.reason})' if voxel.reason else ''}."
+    places = sorted(voxel.territories.items(), key=lambda item: -item[1])
+    if places:
+        named = [f"{name} {100 * part:.0f}\u00a0%" for name, part in places if part >= _TOLD_PART]
+        text += f" It lies in {join_words(named)}." if named else " It lies in no territory by a tenth or more."
+    if voxel.displacement_mm_per_ppm is not None:
+        apart = quantity(_LACTATE_FROM_NAA_PPM * max(voxel.displacement_mm_per_ppm), None, "mm")
+        text += f" The boxes of lactate and NAA lie up to {apart} apart (chemical shift)."
     return text

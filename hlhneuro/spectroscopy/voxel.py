@@ -16,6 +16,7 @@ from hlhneuro.spectroscopy._boxes import coverage, inside_fraction, points_of_cu
 
 __all__ = ["VoxelComposition", "chemical_shift_mm", "mirror_overlap", "overlap", "place_voxel"]
 
+_NAA_FROM_WATER_PPM = 2.64  # 4.65 - 2.01
 _Rows = tuple[tuple[float, ...], ...]
 
 
@@ -42,6 +43,9 @@ class VoxelComposition:
         The box as a unit cube around (0, 0, 0), to subject millimetres.
     midplane : 4 floats, optional
         Unit normal and offset (mm) of the plane between the hemispheres: ``n . p + d = 0`` on it.
+    displacement_mm_per_ppm : 3 floats, optional
+        How far the boxes of two signals lie apart along each edge, for each ppm between them, if that edge is selected
+        by a refocusing pulse; None where the bandwidth of the pulses is not known.
     """
 
     mask: BoolImage
@@ -59,13 +63,15 @@ class VoxelComposition:
     territories: Mapping[str, float] = field(default_factory=dict)
     box: _Rows | None = None
     midplane: tuple[float, ...] | None = None
+    displacement_mm_per_ppm: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         # Lists, as they come back from JSON, become what they were.
         if self.box is not None:
             object.__setattr__(self, "box", tuple(tuple(float(x) for x in row) for row in self.box))
-        if self.midplane is not None:
-            object.__setattr__(self, "midplane", tuple(float(x) for x in self.midplane))
+        for name in ("midplane", "displacement_mm_per_ppm"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, tuple(float(x) for x in values))
 
     def both_sides(self) -> dict[str, float]:
         """Return `territories` with left and right added up."""
@@ -86,7 +92,7 @@ def place_voxel(
     lesion_probability: FloatImage | None = None,
     territories: tuple[NDArray[np.integer], Mapping[int, str]] | None = None,
     to_template: Transform | None = None,
-    shift_mm: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    frequency_mhz: float | None = None,
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
 ) -> VoxelComposition:
     """Lay the voxel box onto the subject grid and measure what it holds.
@@ -108,18 +114,24 @@ def place_voxel(
         Label map on the grid; names begin with their side.
     to_template : transform, optional
         From subject space to a symmetric template, whose middle is at x = 0: for the mirror voxel.
-    shift_mm : 3 floats
-        How far metabolites' boxes may lie from that of water along each edge (`chemical_shift_mm`), for uncertainties.
+    frequency_mhz : float, optional
+        Of the spectrometer: with `SpectraSettings.refocusing_bandwidth_hz` it tells how far the boxes of signals lie
+        apart.
     settings : SpectraSettings
 
     Returns
     -------
     VoxelComposition
         Fractions weigh each grid voxel with its part inside the box. Their uncertainties are what a box that lies off
-        by `SpectraSettings.voxel_placement_sd_mm` and `shift_mm` along each edge would change, and by how much a
-        probability map differs from its most likely tissue.
+        by `SpectraSettings.voxel_placement_sd_mm`, and by how far NAA's lies from that of water, along each edge would
+        change, and by how much a probability map differs from its most likely tissue.
     """
     box_to_subject = to_subject.after(AffineTransform(np.asarray(affine, dtype=np.float64)))
+    bandwidth_hz = settings.refocusing_bandwidth_hz
+    per_ppm = None
+    if frequency_mhz is not None and bandwidth_hz > 0:
+        edges = np.linalg.norm(affine[:3, :3], axis=0)
+        per_ppm = tuple(chemical_shift_mm(float(edge), 1.0, frequency_mhz, bandwidth_hz) for edge in edges)
     part, weight = coverage(box_to_subject, grid)
     mask = np.zeros(grid.shape, dtype=bool)
     mask[part] = weight >= 0.5
@@ -127,7 +139,7 @@ def place_voxel(
     found, why = _fractions(weight, maps, None if lesion is None else lesion[part])
     sds: dict[str, float] = {}
     if found:
-        off_mm = np.hypot(settings.voxel_placement_sd_mm, shift_mm)
+        off_mm = np.hypot(settings.voxel_placement_sd_mm, _NAA_FROM_WATER_PPM * np.array(per_ppm or (0.0,) * 3))
         sds = _moved(box_to_subject, grid, tissue or {}, lesion, found, off_mm)
         for name, gap in _undecided(weight, maps).items():
             sds[name] = float(np.hypot(sds.get(name, 0.0), gap))
@@ -150,6 +162,7 @@ def place_voxel(
         territories=_by_territory(weight, territories[0][part], territories[1]) if territories is not None else {},
         box=tuple(tuple(row) for row in box_to_subject.matrix.tolist()),
         midplane=None if to_template is None else _midplane(to_template),
+        displacement_mm_per_ppm=per_ppm,
     )
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid
+from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import VoxelComposition, overlap, place_voxel
 from hlhneuro.spectroscopy.voxel import chemical_shift_mm, mirror_overlap
 
@@ -105,12 +107,19 @@ def test_fractions_are_as_uncertain_as_the_place_of_the_box():
     assert found.gm_sd == pytest.approx(1 / 20, rel=0.02)
     assert found.wm_sd == pytest.approx(1 / 20, rel=0.02)
     assert found.csf_sd == found.lesion_sd == 0.0
-    # Far from any border nothing changes; a long way along y changes nothing either, one along x does.
-    assert place(box((10, 10, 10), (-12, 0, 0))).gm_sd == 0.0
-    assert place(box((20, 10, 10), (-0.5, 0, 0)), shift_mm=(0.0, 5.0, 0.0)).gm_sd == pytest.approx(found.gm_sd)
-    assert place(box((20, 10, 10), (-0.5, 0, 0)), shift_mm=(3.0, 0.0, 0.0)).gm_sd == pytest.approx(
-        10**0.5 / 20, rel=0.02
-    )
+    assert place(box((10, 10, 10), (-12, 0, 0))).gm_sd == 0.0  # far from any border nothing changes
+
+
+def test_a_narrow_pulse_sets_the_boxes_of_signals_apart():
+    slow = replace(SpectraSettings(), refocusing_bandwidth_hz=1200.0)
+    place = partial(place_voxel, to_subject=STAY, grid=GRID, tissue=halves(), lesion=np.zeros(GRID.shape, dtype=bool))
+    affine = box((20, 10, 10), (-0.5, 0, 0))
+    found, plain = place(affine, frequency_mhz=123.2, settings=slow), place(affine, frequency_mhz=123.2)
+    assert found.displacement_mm_per_ppm == pytest.approx((20 * 123.2 / 1200, 10 * 123.2 / 1200, 10 * 123.2 / 1200))
+    assert plain.displacement_mm_per_ppm is None
+    # NAA is selected 5.4 mm from where water is: over a quarter of the edge.
+    assert found.gm_sd == pytest.approx(np.hypot(1.0, 2.64 * 20 * 123.2 / 1200) / 20, rel=0.02)
+    assert plain.gm_sd == pytest.approx(1 / 20, rel=0.02)
 
 
 def test_undecided_maps_make_fractions_uncertain():
@@ -171,8 +180,11 @@ def test_boxes_of_lactate_and_naa_lie_apart():
 
 
 def test_a_voxel_survives_json():
-    found = place_voxel(box((10, 10, 10)), STAY, GRID, to_template=AffineTransform(np.eye(4)))
+    slow = replace(SpectraSettings(), refocusing_bandwidth_hz=1200.0)
+    to_template = AffineTransform(np.eye(4))
+    found = place_voxel(box((10, 10, 10)), STAY, GRID, to_template=to_template, frequency_mhz=64.0, settings=slow)
     fields = {name: value for name, value in vars(found).items() if name != "mask"}
     again = VoxelComposition(mask=found.mask, **json.loads(json.dumps(fields)))
     assert again.box == found.box
     assert again.midplane == found.midplane
+    assert again.displacement_mm_per_ppm == found.displacement_mm_per_ppm
