@@ -75,6 +75,8 @@ def _what_ran(results: SubjectResults) -> set[str]:
             ran.add("water")
         if spectrum.voxel is not None:
             ran.add("voxel")
+    if any(grid.fit is not None for grid in results.grids):
+        ran.add("grids")
     return ran
 
 
