@@ -43,6 +43,7 @@ _SEQUENCES = (
     *(("svs_se", "press"), ("probe-p", "press"), ("probe-s", "steam")),
 )
 _PROTON_MHZ_PER_T = 42.577478518
+_ROUNDING = 0.02  # by which two statements of one number may differ
 # Wide on purpose: they catch a wrong unit, not an unusual protocol. Last: units that are often taken by mistake.
 _RANGES: Mapping[str, tuple[float, float, str, tuple[tuple[str, float], ...]]] = {
     "pixdim[4] (dwell time)": (5e-6, 5e-3, "s", (("milliseconds", 1e-3), ("microseconds", 1e-6))),
@@ -119,7 +120,7 @@ def interpret(image: Any, sidecar: Mapping[str, Any] | None = None) -> MrsFile:
     InputError
         If it is not NIfTI-MRS, is not 1H, or a value is outside its physical range.
     """
-    data, header = np.asarray(image.dataobj), {**(sidecar or {}), **header_extension(image)}
+    data, header = np.asarray(image.dataobj), _merged(header_extension(image), sidecar or {})
     if data.ndim < 4 or not np.iscomplexobj(data):
         raise InputError(
             "a spectrum needs complex data with time as fourth axis",
@@ -146,6 +147,26 @@ def interpret(image: Any, sidecar: Mapping[str, Any] | None = None) -> MrsFile:
         header={key: value for key, value in header.items() if key not in _PERSONAL},
         **facts,
     )
+
+
+def _merged(extension: Mapping[str, Any], sidecar: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of both; the sidecar fills gaps and corrects a value that cannot be, such as a wrong unit."""
+    header = {**sidecar, **extension}
+    for name in ("EchoTime", "RepetitionTime", "SpectrometerFrequency"):
+        low, high, unit, _ = _RANGES[name]
+        own, said = _optional(extension, name, unit), _optional(sidecar, name, unit)
+        if own is None or said is None or abs(own - said) <= _ROUNDING * abs(own):
+            continue
+        if not low <= own <= high and low <= said <= high:
+            header[name] = said
+            continue
+        raise InputError(
+            "the file and its sidecar (or what you said) contradict each other",
+            field=name,
+            found=f"{own:g} and {said:g} {unit}",
+            remedy="correct the one that is wrong: the JSON sidecar, or the file by converting it again",
+        )
+    return header
 
 
 def check_dimensions(dimensions: tuple[str, ...], fields: list[str] | None = None) -> None:

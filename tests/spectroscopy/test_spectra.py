@@ -69,10 +69,18 @@ def test_the_sidecar_can_name_axes(tmp_path):
     assert load_spectrum(path, {"dim_5": "DIM_COIL", "dim_6": "DIM_EDIT"}).dimensions == ("DIM_COIL", "DIM_EDIT")
 
 
-def test_the_sidecar_fills_gaps_and_the_file_wins(tmp_path, fid):
+def test_the_sidecar_fills_gaps_and_may_round(tmp_path, fid):
     path = write(tmp_path / "a.nii", fid, {k: v for k, v in HEADER.items() if k != "EchoTime"})
-    found = load_spectrum(path, {"EchoTime": 0.035, "RepetitionTime": 9.0})
+    found = load_spectrum(path, {"EchoTime": 0.035, "RepetitionTime": 2.001})
     assert (found.echo_time_s, found.repetition_time_s) == (0.035, 2.0)
+
+
+def test_a_sidecar_that_contradicts_the_file_is_told_and_one_that_corrects_its_unit_is_taken(tmp_path, fid):
+    path = write(tmp_path / "a.nii", fid, HEADER)
+    with pytest.raises(InputError, match=r"a\.nii: EchoTime: .*contradict.*0\.03 and 0\.144 s"):
+        load_spectrum(path, {"EchoTime": 0.144})
+    wrong = write(tmp_path / "b.nii", fid, HEADER | {"EchoTime": 30})
+    assert load_spectrum(wrong, {"EchoTime": 0.03}).echo_time_s == 0.03
 
 
 def test_nothing_is_assumed_where_the_file_is_silent(tmp_path, fid):
