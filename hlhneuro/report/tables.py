@@ -32,11 +32,11 @@ FIT_COLUMNS: dict[str, Column] = {
     "concentration": ("", "Fitted concentration, in the unit that the column 'unit' names"),
     "unit": ("", "Unit of concentration and sd"),
     "sd": ("", "Standard uncertainty of the concentration, of the fit and of its scale, in the same unit"),
-    "scale_sd": ("", "The part of sd that comes from the water reference: tissue fractions, relaxation, water content"),
     "crlb_percent": ("%", "Cramer-Rao lower bound of the fit relative to the concentration"),
     "ratio_to_tcr": ("", "Concentration divided by that of total creatine"),
     "ratio_sd": ("", "Standard uncertainty of the ratio"),
     "detected": ("", "Whether the signal stands out of its uncertainty"),
+    "scale_sd": ("", "The part of sd that comes from the water reference: tissue fractions, relaxation, water content"),
 }
 QC_COLUMNS: dict[str, Column] = {
     "snr": ("", "Height of the largest metabolite peak over twice the standard deviation of the noise"),

@@ -39,7 +39,7 @@ class SpectrumFit:
     components : mapping of name to complex array
         Contribution of each basis function with its fitted amplitude, without baseline.
     concentrations : DataFrame
-        Columns ``metabolite, concentration, unit, sd, scale_sd, crlb_percent, ratio_to_tcr, ratio_sd, detected``.
+        Columns ``metabolite, concentration, unit, sd, crlb_percent, ratio_to_tcr, ratio_sd, detected, scale_sd``.
     quality : mapping
         ``snr, linewidth_hz, linewidth_ppm, shift_ppm, phase0_deg, residual_ratio, fit_seconds, verdict, reasons``;
         verdict is ``good``, ``usable`` or ``not usable``.

@@ -178,7 +178,7 @@ def scale_table(
     scaled = table.assign(concentration=table["concentration"] * factor, unit=scale.unit)
     scale_sd = np.array([np.nan if part is None else part for _, part in factors]) * scaled["concentration"].abs()
     scaled["sd"] = np.hypot(table["sd"] * factor, scale_sd.fillna(0.0))
-    scaled.insert(list(scaled.columns).index("sd") + 1, "scale_sd", scale_sd)
+    scaled["scale_sd"] = scale_sd
     notes = scale.notes
     lipid = table[table["metabolite"].isin(["Lip13"]) & table["detected"].astype(bool)]
     if scale.relative_sd is not None and (lipid["ratio_to_tcr"] > settings.lipid_ratio_note).any():

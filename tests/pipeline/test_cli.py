@@ -45,7 +45,7 @@ def test_fit_writes_what_it_promises(sample_data: Path, tmp_path: Path, capsys: 
     assert main([*arguments, "--tissue", "0.5,0.4,0.1"]) == 0
     table = pd.read_csv(out / "concentrations.tsv", sep="\t")
     assert list(table.columns) == [
-        "metabolite", "concentration", "unit", "sd", "crlb_percent", "ratio_to_tcr", "ratio_sd", "detected",
+        "metabolite", "concentration", "unit", "sd", "crlb_percent", "ratio_to_tcr", "ratio_sd", "detected", "scale_sd",
     ]  # fmt: skip
     assert {"NAA", "tNAA", "tCr", "tCho", "Glx", "Lac"} <= set(table["metabolite"])
     quality = pd.read_csv(out / "qc.tsv", sep="\t")
