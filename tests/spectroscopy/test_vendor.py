@@ -235,6 +235,37 @@ def test_the_command_refuses_what_it_cannot_import(tmp_path, capsys):
     assert main([*arguments[:-1], "a/b"]) == 2
 
 
+def test_a_grid_is_imported_as_mrsi(tmp_path):
+    data = np.tile(made.line(2.0, points=128), (3, 2, 1, 1)).astype(np.complex64)
+    header = {"SpectrometerFrequency": 123.2, "ResonantNucleus": "1H", "EchoTime": 0.03}
+    nib.save(
+        to_image(RawSpectrum(data, 5e-4, header, np.diag([10.0, 10, 15, 1]), "grid"), "x"), tmp_path / "grid.nii.gz"
+    )
+    outcome = import_into_study(tmp_path / "grid.nii.gz", tmp_path / "study", "01", "01")
+    assert [Path(row.name).name for row in outcome.rows] == ["sub-01_ses-01_acq-te30_mrsi.nii.gz"]
+    assert not [row for row in check_study(open_study(tmp_path / "study")).rows if row.state == "unusable"]
+
+
+def test_conjugated_data_are_fitted_once_the_user_says_so(tmp_path):
+    raw = RawSpectrum(
+        made.spectrum(made.HEALTHY, noise=0.02).fid.conj().reshape(1, 1, 1, -1),
+        made.DWELL_S,
+        {
+            "SpectrometerFrequency": made.FREQUENCY_MHZ,
+            "ResonantNucleus": "1H",
+            "EchoTime": 0.03,
+            "SequenceName": "press",
+        },
+        np.diag([20.0, 20.0, 20.0, 1.0]),
+        "mirrored",
+    )
+    nib.save(to_image(raw, "x"), tmp_path / "a.nii.gz")
+    with pytest.raises(InputError, match="--conjugate"):
+        fit_file(tmp_path / "a.nii.gz", tmp_path / "out")
+    fit = fit_file(tmp_path / "a.nii.gz", tmp_path / "out", told=SpectrumFacts(conjugate=True))
+    assert abs(fit.quality["shift_ppm"]) < 0.01
+
+
 # ---------------------------------------------------------------------- real data
 
 VENDOR = Path(__file__).parents[2].parent / "shared" / "data" / "mrs_vendor"
