@@ -57,8 +57,9 @@ class SpectraSettings:
     )
     baseline_splines_per_ppm: float = tuned(8.0, "expert-set: twice the greatest flexibility that is offered", "1/ppm")
     baseline_flexibility_per_ppm: tuple[float, ...] = tuned(
-        (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0),
-        "range of ABfit (Wilson 2021, Magn Reson Med 85:13); 0.25 added after seeing the 2016 fitting challenge",
+        (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0, 5.5, 7.0),
+        "range of ABfit (Wilson 2021, Magn Reson Med 85:13) and stiffer down to a line, which simulated spectra of low "
+        "signal-to-noise ratio need; 0.25 was added after seeing the 2016 fitting challenge",
         "1/ppm",
     )
     baseline_aic_factor: float = tuned(5.0, "ABfit: Wilson 2021, Magn Reson Med 85:13")

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
-from hlhneuro.spectroscopy._linear import make_baseline, solve_products
+from hlhneuro.spectroscopy._linear import gram, make_baseline, solve_products
 from hlhneuro.spectroscopy._start import Start, Templates, find_start, make_templates, noise_sd
+from hlhneuro.spectroscopy._truncation import cut_at_zero
 from hlhneuro.spectroscopy.basis import Basis
 from hlhneuro.spectroscopy.spectra import Spectrum
 
@@ -61,8 +62,9 @@ class Fitted:
     model : Model
         With the data of this spectrum, moved back by ``start.shift_hz``.
     solution : Solution
+        With the amplitudes that are expected, given that none is negative.
     covariance : array, shape (functions, functions)
-        Of the amplitudes.
+        Of these amplitudes.
     noise_sd : float
         Per channel of the spectrum, where no proton resonates.
     stiffness, flexibility : float
@@ -183,7 +185,27 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
     )
     left = max(noise, spread(point.residual))
     bound = nl.covariance(point, model, stiffness, prior, left)
+    point, bound = _expected(point, model, bound, left)
     return Fitted(model, point, bound, noise, stiffness, flexibility, found, first + second + third)
+
+
+def _expected(
+    point: nl.Solution, model: nl.Model, bound: NDArray[np.float64], noise_sd: float
+) -> tuple[nl.Solution, NDArray[np.float64]]:
+    """Return the solution with amplitudes that are expected, instead of likeliest, and their covariance.
+
+    The likeliest amplitude of a weak metabolite is often zero, and that of two like ones all or nothing. The mean of
+    what the data allow errs less, and its covariance knows that nothing is negative, which a Cramer-Rao bound does not.
+    """
+    linear = point.linear
+    slope = gram(point.functions, point.residual[:, None])[:, 0] / noise_sd**2
+    slope[linear.free] = 0.0  # they could have moved; what is held at zero would go below
+    amplitudes, covariance = cut_at_zero(linear.amplitudes + bound @ slope, bound)
+    offered = linear.products.along - linear.products.cross @ amplitudes
+    baseline = linear.keep * offered
+    residual = point.data - point.functions @ amplitudes - model.baseline.vectors @ baseline
+    linear = replace(linear, amplitudes=amplitudes, baseline=baseline)
+    return replace(point, linear=linear, residual=residual), covariance
 
 
 def spread(residual: NDArray[np.complex128]) -> float:
@@ -224,9 +246,10 @@ def _choose_stiffness(
     samples = 2 * model.data.size
     free = point.linear.free
     for flexibility in settings.baseline_flexibility_per_ppm:
-        dimensions = flexibility * span_ppm + 2
-        stiffness = model.baseline.stiffness_for(dimensions)
-        linear = solve_products(point.linear.products, model.baseline.shrinkage(stiffness), free)
+        stiffness = model.baseline.stiffness_for(flexibility * span_ppm + 2)
+        keep = model.baseline.shrinkage(stiffness)
+        dimensions = float(keep.sum())  # never below the line and the constant that are free
+        linear = solve_products(point.linear.products, keep, free)
         criterion = np.log(linear.left) + 2 * settings.baseline_aic_factor * dimensions / samples
         if criterion < best[0]:
             best = (float(criterion), stiffness, flexibility)

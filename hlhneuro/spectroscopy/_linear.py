@@ -142,7 +142,8 @@ class Products:
 class LinearFit:
     """Amplitudes (not negative), baseline coefficients, penalised sum of squares and which amplitudes are free.
 
-    `products` are those it was solved with; `left` is the sum of squares without the penalty.
+    `products` are those it was solved with, `keep` how much of each baseline coefficient was kept; `left` is the sum of
+    squares without the penalty.
     """
 
     amplitudes: _Float
@@ -151,6 +152,7 @@ class LinearFit:
     left: float
     free: NDArray[np.bool_]
     products: Products
+    keep: _Float
 
 
 def solve_amplitudes(
@@ -181,7 +183,7 @@ def solve_products(products: Products, keep: _Float, free: NDArray[np.bool_] | N
     rest = products.energy - 2 * amplitudes @ products.data + amplitudes @ products.functions @ amplitudes
     cost = float(rest - offered @ coefficients)
     left = float(rest - 2 * offered @ coefficients + coefficients @ coefficients)
-    return LinearFit(amplitudes, coefficients, cost, left, free, products)
+    return LinearFit(amplitudes, coefficients, cost, left, free, products, keep)
 
 
 def non_negative(

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
+from scipy.stats import truncnorm
 
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
@@ -15,6 +16,7 @@ from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum
 from hlhneuro.spectroscopy._core import make_problem, solve
 from hlhneuro.spectroscopy._linear import make_baseline, non_negative
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
+from hlhneuro.spectroscopy._truncation import cut_at_zero
 
 from . import made
 
@@ -181,6 +183,24 @@ def test_non_negative_solution_agrees_with_lawson_and_hanson(seed, size):
     for free in (None, warm):
         found, _ = non_negative(a.T @ a, a.T @ b, free)
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("centre", [-6.0, -1.0, 0.0, 0.5, 3.0])
+def test_moments_of_one_amplitude_cut_at_zero_are_exact(centre):
+    mean, covariance = cut_at_zero(np.array([2.0 * centre]), np.array([[4.0]]))
+    expected = truncnorm(-centre, np.inf, loc=2.0 * centre, scale=2.0)
+    assert mean[0] == pytest.approx(expected.mean(), rel=1e-3)
+    assert covariance[0, 0] == pytest.approx(expected.var(), rel=2e-3)
+
+
+def test_moments_of_confused_amplitudes_cut_at_zero_agree_with_sampling():
+    centre, bound = np.array([0.5, 1.5, -0.5]), np.array([[1.0, -0.8, 0.2], [-0.8, 1.0, 0.1], [0.2, 0.1, 0.5]])
+    rng = np.random.default_rng(5)
+    draws = rng.multivariate_normal(centre, bound, size=200_000)
+    draws = draws[(draws >= 0).all(axis=1)]
+    mean, covariance = cut_at_zero(centre, bound)
+    np.testing.assert_allclose(mean, draws.mean(axis=0), atol=0.06)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), draws.std(axis=0), rtol=0.1)
 
 
 def test_the_baseline_has_the_dimensions_asked_for_and_holds_a_bad_first_point():
