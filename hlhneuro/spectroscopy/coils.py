@@ -122,17 +122,24 @@ def coil_weights(data: _Complex, guide: _Complex, spectrum: Spectrum, settings: 
     values, vectors = eigh(covariance)
     whiten = vectors / np.sqrt(np.clip(values, values[-1] * 1e-9 + 1e-300, None))
     signal = _in_band(guide[: settings.coil_points, alive], spectrum)
-    signal = np.moveaxis(signal, 1, 2).reshape(-1, int(alive.sum()))
-    # Transients need not be in phase with each other: coils share what changes from one to the next.
-    white = signal @ whiten.conj()
-    strongest = eigh(white.conj().T @ white)[1][:, -1]
+    white = np.moveaxis(signal, 1, 2) @ whiten.conj()
+    strongest = _strongest(white.reshape(-1, white.shape[2]))
+    # Seen through these, transients show their phases against each other; added in phase, coils stand out more.
+    turns = _strongest(white @ strongest)
+    strongest = _strongest(np.einsum("ptc,t->pc", white, turns))
     weights = whiten.conj() @ strongest
-    weights = weights * _unit_gain(guide[: settings.coil_points, alive].mean(axis=2), weights)
+    in_phase = np.einsum("pct,t->pc", guide[: settings.coil_points, alive], turns)
+    weights = weights * _unit_gain(in_phase, weights)
     out = np.zeros(data.shape[1], dtype=np.complex128)
     out[alive] = weights
     sd = np.sqrt(np.diag(covariance).real)
     correlation = np.abs(covariance / np.outer(sd, sd) - np.eye(sd.size)).max()
     return CoilWeights(out, tuple(int(i) for i in np.flatnonzero(~alive)), float(correlation))
+
+
+def _strongest(rows: _Complex) -> _Complex:
+    """Return the unit vector along which rows are largest: the first right singular vector, conjugated."""
+    return np.asarray(eigh(rows.conj().T @ rows)[1][:, -1])
 
 
 def _in_band(fids: _Complex, spectrum: Spectrum) -> _Complex:

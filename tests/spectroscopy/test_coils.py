@@ -43,6 +43,16 @@ def test_coils_with_correlated_noise_reach_the_ideal_combination(coils, snr, tra
     assert reached(array, found.weights) > 0.97
 
 
+def test_coils_keep_the_size_of_the_signal_when_its_phase_is_cycled():
+    array = raw.array(6, 0.4, seed=2)
+    shots = raw.transients(1e9, raw.drift(8, "cycled"))
+    data = shots[:, None, :] * array.gains[:, None]
+    data = data + 1e-3 * raw.white(data.shape, np.random.default_rng(0))
+    found = coil_weights(data, data, made.from_fid(data, ("DIM_COIL", "DIM_DYN")), SETTINGS)
+    size = np.linalg.norm(found.combine(data)[:, 0]) / np.linalg.norm(shots[:, 0])
+    assert size == pytest.approx(np.linalg.norm(array.gains), rel=0.01)
+
+
 def test_noise_of_coils_is_measured_beside_water_that_has_not_decayed():
     array = raw.array(4, 0.7, seed=3)
     rng = np.random.default_rng(0)
