@@ -52,12 +52,12 @@ _NAMES = (
     (r"\b(dwi|diff\w*|dti|isodwi|ddwi)\b", "dwi"),
     (r"\b(min ?ip|mnip)\b", "minIP"),
     (r"\b(swi\w*|swan|swip|ven ?bold|susc\w*)\b", "SWI"),
-    (r"\bt1\w*\b.*\bflair\b|\bflair\b.*\bt1\w*\b", "T1w"),
+    (r"t1\w*\b.*\bflair\b|\bflair\b.*t1", "T1w"),
     (r"flair|dark ?fl(uid)?\b|\bda ?fl\b", "FLAIR"),
-    (r"\bt2 ?(star|\*)|\bt2star\w*|\b(gre|fl2d|ffe)\b.*\bhem\w*|\bhemo\w*|\bt2 (gre|ffe|fl2d)\b", "T2starw"),
-    (r"\b(mprage|mp rage|spgr|fspgr|bravo|vibe|tfl3d)\b|\bt1\w*", "T1w"),
+    (r"\bt2 ?(star|\*)|\bt2star\w*|\b(gre|fl2d|ffe)\b.*\bhem\w*|\bhemo\w*|\bs?t2w? (gre|ffe|fl2d)\b", "T2starw"),
+    (r"\b(mprage|mp rage|spgr|fspgr|bravo|vibe|tfl3d)\b|\b(s|[23]d)?t1\w*", "T1w"),
     (r"\bpd\w*\b.*\bt2\w*\b|\bt2\w*\b.*\bpd\w*\b", "PDw or T2w"),
-    (r"\bt2\w*", "T2w"),
+    (r"\b(s|[23]d)?t2\w*", "T2w"),
     (r"\b(pd|pdw|proton density)\b", "PDw"),
 )
 _AFTER = r"\+ ?(c|gd|km)\b|\bc ?\+|\b(gd|gad\w*|km|ce|post(gd|gad|km|ce|contrast)?(?! ?op)|contrast|dotarem)\b"
@@ -71,7 +71,7 @@ class ImageFacts:
     Parameters
     ----------
     text : str
-        Series description and name of the protocol.
+        Series description.
     sidecar : mapping
         Of dcm2niix: times in seconds.
     volumes : int
@@ -118,6 +118,8 @@ def guess_contrast(facts: ImageFacts) -> ContrastGuess:
     if named is None:
         if timing.inversion is None:  # not recorded, or none: without a name it is no sign of a FLAIR
             possible.discard("FLAIR")
+        if timing.gradient and timing.inversion is None:  # localizers, field maps and angiograms are acquired like that
+            possible.clear()
         if len(possible) != 1 or not timing.complete:
             return ContrastGuess(None, "neither its name nor its timing tells what it is")
         contrast, why = next(iter(possible)), f"by its timing ({timing})"

@@ -105,8 +105,10 @@ def _candidate(series: DicomSeries, image: ConvertedImage, told: Mapping[str, st
     elif "Eq" in part.split("_"):
         guess = ContrastGuess(None, "a copy with equal gaps of a series whose slices are spaced unequally")
     else:
-        text = f"{series.description} {image.sidecar.get('ProtocolName', '')}"
-        facts = ImageFacts(text, image.sidecar, image.volumes, series.contrast_agent, image.bval is not None)
+        # Not the protocol's name: some makers write that of the whole examination into it.
+        facts = ImageFacts(
+            series.description, image.sidecar, image.volumes, series.contrast_agent, image.bval is not None
+        )
         guess = guess_contrast(facts)
     return _Candidate(key, series, image, guess, said is not None)
 

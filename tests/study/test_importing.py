@@ -149,6 +149,12 @@ def test_several_images_of_one_contrast_are_told_apart(tmp_path):
     assert names == ["sub-01_ses-01_acq-ax2d_run-1_FLAIR.nii.gz", "sub-01_ses-01_acq-ax2d_run-2_FLAIR.nii.gz"]
 
 
+def test_the_name_of_the_whole_examination_does_not_mislead(tmp_path):
+    write_series(tmp_path / "in", 3, "Ax T1", echo_ms=12, repetition_ms=600, ProtocolName="BRAIN FLAIR W CONTRAST")
+    outcome = import_data(tmp_path / "in", tmp_path / "study", "01", "01")
+    assert [Path(row.name).name for row in outcome.rows] == ["sub-01_ses-01_T1w.nii.gz"]
+
+
 def test_what_was_imported_keeps_its_name_when_more_comes(tmp_path):
     study = tmp_path / "study"
     write_series(tmp_path / "in", 4, "flair", **FLAIR)
@@ -387,6 +393,9 @@ def guess(text: str, te: float | None = None, tr: float | None = None, ti: float
         ("FLAIR", "FLAIR_longTR", {"te": 0.125, "tr": 11.0, "ti": 2.8, "agent": True}),
         ("ce-gadolinium_FLAIR", "FLAIR +C", {"te": 0.125, "tr": 11.0, "ti": 2.8}),
         ("T2w", "t2_tse_tra_512", {"te": 0.1, "tr": 5.0, "kind": "SE"}),
+        ("T1w", "3DT1", {"te": 0.0046, "tr": 0.0098, "kind": "GR"}),
+        ("T2w", "sT2W_TSE", {"te": 0.08, "tr": 3.0, "kind": "SE"}),
+        ("T2starw", "sT2W_FFE", {"te": 0.023, "tr": 0.7, "kind": "GR"}),
         ("T2w", "T2W_TSE", {"te": 0.08, "tr": 3.0, "kind": "SE"}),
         ("T2starw", "t2_fl2d_tra_hemo", {"te": 0.02, "tr": 0.6, "kind": "GR"}),
         ("T2starw", "AX T2* GRE", {"te": 0.02, "tr": 0.65, "kind": "GR"}),
@@ -416,6 +425,8 @@ def test_contrasts_of_clinical_protocols(contrast, text, facts):
         ("t1_pre", {"te": 0.012, "tr": 0.6, "agent": True}),  # before and after contrast agent at once
         ("Brain axial", {}),  # nothing is known
         ("Brain axial", {"te": 0.1, "tr": 9.0}),  # may be T2w or FLAIR: no kind of echo
+        ("Planning", {"te": 0.0025, "tr": 0.008, "kind": "GR"}),  # timed like a T1w, but so are localizers
+        ("Mag_Images", {"te": 0.02, "tr": 0.027, "kind": "GR"}),
         ("t2 dynamic", {"te": 0.1, "tr": 5.0, "volumes": 40}),
     ],
 )
