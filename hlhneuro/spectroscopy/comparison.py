@@ -89,7 +89,7 @@ def acquired_alike(first: SpectrumResult, second: SpectrumResult, settings: Patt
 def _overlap_in_words(first: SpectrumResult, second: SpectrumResult) -> tuple[float | None, str]:
     if first.voxel is None or second.voxel is None:
         session = first.session if first.voxel is None else second.session
-        return None, f"how much the voxels overlap is not known: session {session} has no aligned images"
+        return None, f"how much the voxels overlap is not known: that of session {session} has no place on the anatomy"
     if first.voxel.mask.shape != second.voxel.mask.shape:
         return None, "how much the voxels overlap is not known: they were placed on different grids"
     share = overlap(first.voxel, second.voxel)

@@ -46,7 +46,7 @@ def test_voxels_have_to_overlap(shift, may):
         ({"sequence": None}, "sequence is not known"),
         ({"field_t": 1.5}, "fields differ: 3.00 and 1.50 T"),
         ({"fit": None, "reason": "the FID is zero"}, "field is not known"),
-        ({"voxel": None}, "session 02 has no aligned images"),
+        ({"voxel": None}, "that of session 02 has no place on the anatomy"),
         ({"voxel": replace(cube(), mask=np.zeros((2, 2, 2), bool))}, "different grids"),
         ({"voxel": replace(cube(), mask=np.zeros((60, 30, 30), bool))}, "overlap by 0%"),
     ],
