@@ -88,7 +88,9 @@ def _with_palette(pixels: NDArray[np.uint8]) -> Image.Image:
     places = np.rint(np.arange(256) * ((GREYS - 1) / 255)).astype(np.uint8)[green]
     palette = [int(shade) for shade in shades for _ in range(3)]
     if coloured.any():
-        strip = Image.fromarray(pixels[coloured][None]).quantize(COLOURS_KEPT, dither=Image.Dither.NONE)
+        strip = Image.fromarray(pixels[coloured][None])
+        # By coverage, not by count: a rare colour may be the one that says something.
+        strip = strip.quantize(COLOURS_KEPT, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         places[coloured] = GREYS + np.asarray(strip)[0]
         palette += strip.getpalette() or []
     image = Image.fromarray(places, mode="P")
