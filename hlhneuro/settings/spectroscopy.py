@@ -156,6 +156,9 @@ class PatternSettings:
     choline_naa_ratio: float = tuned(
         2.0, "expert-set, not validated in HLH: Cho/NAA over that of the reference; not specific (Saindane 2002)"
     )
+    level_sd: float = tuned(
+        2.5, "expert-set: several levels are judged in each spectrum, on phantoms 2 were too few", "sd"
+    )
     visit_sd: float = tuned(0.06, "expert-set: repeated spectra of unchanged tissue differ by 3 to 10 %")
     course_change: float = tuned(0.15, "expert-set: change from one session to the next that counts")
     all_low_ratio: float = tuned(

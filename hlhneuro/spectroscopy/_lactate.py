@@ -183,11 +183,13 @@ def _sized(own: Sign, members: Sequence[tuple[SpectrumResult, Sign, Sign]], numb
     """Return whether lactate that is there is raised: its size is read where a spectrum can tell it."""
     how = "with the phase that coupling gives at the long echo time" if single else "at short and long echo time"
     told = next((s for _, s, _ in members if s.answer is Answer.PRESENT), own)
-    greatest = (told.value or 0.0) + (told.uncertainty or 0.0)
-    in_ratio = told.threshold is not None and told.unit == RATIO_UNIT
-    if told.answer is not Answer.PRESENT and in_ratio and greatest < (told.threshold or 0.0):
-        why = f"{told.reason}; verified {how}, below the size that matters"
-        return replace(told, answer=Answer.ABSENT, reason=why)
+    if told.answer is not Answer.PRESENT and told.unit == RATIO_UNIT and told.threshold is not None:
+        value, sd = told.value or 0.0, told.uncertainty or 0.0
+        if value + sd < told.threshold:
+            why = f"{told.reason}; verified {how}, below the size that matters"
+            return replace(told, answer=Answer.ABSENT, reason=why)
+        if value < told.threshold:
+            return replace(told, answer=Answer.NOT_ASSESSABLE, reason=f"{told.reason}; verified: {how} ({numbers})")
     return replace(told, answer=Answer.PRESENT, reason=f"{told.reason}; verified: {how} ({numbers})")
 
 

@@ -117,10 +117,13 @@ def seen(
     numbers = f"{words} {value:.2g} ± {sd:.1g} ({unit})"
     if amount.detected:
         # Where creatine is lost there is no ratio; a signal beyond doubt is then present whatever its size.
-        if known and value + sd < relevant_ratio:
-            return Sign(Answer.ABSENT, f"{numbers}: detected, below the size that matters", value, sd, unit,
-                        relevant_ratio, source)  # fmt: skip
-        return Sign(Answer.PRESENT, f"{numbers}: told from noise", value, sd, unit, relevant_ratio, source)
+        if not known or value >= relevant_ratio:
+            return Sign(Answer.PRESENT, f"{numbers}: told from noise", value, sd, unit, relevant_ratio, source)
+        if value + sd < relevant_ratio:
+            why = f"{numbers}: detected, below the size that matters"
+            return Sign(Answer.ABSENT, why, value, sd, unit, relevant_ratio, source)
+        why = f"{numbers}: detected, but whether it reaches the size that matters is uncertain"
+        return Sign(Answer.NOT_ASSESSABLE, why, value, sd, unit, relevant_ratio, source)
     if known and value + 2 * sd < relevant_ratio:
         return Sign(Answer.ABSENT, f"{numbers}: not told from noise", value, sd, unit, relevant_ratio, source)
     return Sign(
@@ -226,7 +229,7 @@ def _level(
     ratio, sd, scale = known
     direction = 1.0 if below else -1.0
     beyond = direction * (limit - ratio)
-    changed = direction * (1.0 - ratio) > 2 * sd
+    changed = direction * (1.0 - ratio) > settings.level_sd * sd
     words = f"{name} {ratio:.2f} ± {sd:.2f} of {reference.words} ({scale})"
     if beyond >= 0 and changed:
         answer = Answer.PRESENT

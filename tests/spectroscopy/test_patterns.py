@@ -180,6 +180,13 @@ def test_lactate_is_verified_by_a_second_echo_time_and_doubted_without():
     assert pattern(one).answer is Answer.NOT_ASSESSABLE
 
 
+@pytest.mark.parametrize(
+    ("lactate", "expected"), [(0.3, Answer.ABSENT), (1.6, Answer.NOT_ASSESSABLE), (2.5, Answer.PRESENT)]
+)
+def test_lactate_near_the_size_that_matters_is_uncertain(lactate, expected):
+    assert codes(assess_spectra([result(NORMAL | {"Lac": lactate}, relative_sd=0.1)], SETTINGS))["lactate"] is expected
+
+
 def test_an_unusable_spectrum_answers_nothing_and_says_why():
     found = assess_spectra([result(NORMAL, verdict="not usable")], SETTINGS)
     assert codes(found)["spectrum_quality"] is Answer.ABSENT
