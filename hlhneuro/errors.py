@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Self
 
 __all__ = ["HlhneuroError", "InputError", "NotAssessable", "StudyError"]
 
@@ -42,6 +43,10 @@ class HlhneuroError(Exception):
         what = f"{self.field}: " if self.field else ""
         found = f" (found: {self.found})" if self.found is not None else ""
         return f"{where}{what}{self.problem}{found}. Remedy: {self.remedy}"
+
+    def in_file(self, path: str | Path) -> Self:
+        """Return the same error with the file that it was found in."""
+        return type(self)(self.problem, remedy=self.remedy, path=path, field=self.field, found=self.found)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments: the default pickling would lose them between worker processes.

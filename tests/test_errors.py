@@ -15,6 +15,12 @@ def test_an_error_names_file_field_value_and_remedy_and_survives_a_process_borde
         assert str(one) == "a.json: EchoTime: echo time out of range (found: 30). Remedy: give seconds"
 
 
+def test_an_error_from_deeper_down_gets_its_file() -> None:
+    error = InputError("echo time out of range", field="EchoTime", found=30, remedy="give seconds").in_file("a.json")
+    assert isinstance(error, InputError)
+    assert str(error) == "a.json: EchoTime: echo time out of range (found: 30). Remedy: give seconds"
+
+
 def test_a_finding_without_a_reason_cannot_exist() -> None:
     with pytest.raises(ValueError, match="no reason"):
         Finding("lactate", "Lactate", Answer.NOT_ASSESSABLE, "", "spectrum")

@@ -96,7 +96,5 @@ def _load(
         try:
             found.setdefault(bool(raw.water), spectrum_from_image(to_image(raw, "hlhneuro"), sidecar))
         except InputError as error:
-            raise InputError(
-                error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy
-            ) from error
+            raise error.in_file(path) from error
     return found.get(False) or found[True], found.get(True)

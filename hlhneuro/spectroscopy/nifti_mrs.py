@@ -103,7 +103,7 @@ def read_nifti_mrs(path: str | Path, sidecar: Mapping[str, Any] | None = None) -
     try:
         return interpret(nib.load(path), sidecar)
     except InputError as error:
-        raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
+        raise error.in_file(path) from error
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as error:
         raise InputError(
             f"the spectrum could not be read: {error}",

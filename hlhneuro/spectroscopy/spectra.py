@@ -147,7 +147,7 @@ def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) ->
     try:
         return _single_voxel(file)
     except InputError as error:
-        raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
+        raise error.in_file(path) from error
 
 
 def spectrum_from_image(image: Any, sidecar: Mapping[str, Any] | None = None) -> Spectrum:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hlhneuro.errors import HlhneuroError, InputError
+from hlhneuro.errors import InputError
 from hlhneuro.study._additions import Additions, packed
 from hlhneuro.study._dicom import DicomSeries, names_person
 from hlhneuro.study._images import link_files
@@ -118,10 +118,8 @@ def _convert(source: Path | DicomSeries, told: SpectrumFacts, folder: Path) -> t
         return tuple(
             replace(raw, name=name, header=_nameless(raw.header, source)) for raw in convert_spectrum(folder, told)
         )
-    except HlhneuroError as error:
-        raise InputError(
-            error.problem, path=source.files[0], field=error.field, found=error.found, remedy=error.remedy
-        ) from error
+    except InputError as error:
+        raise error.in_file(source.files[0]) from error
 
 
 def _nameless(header: Mapping[str, Any], series: DicomSeries) -> dict[str, Any]:

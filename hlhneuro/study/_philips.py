@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hlhneuro.errors import InputError
 from hlhneuro.study.mrs_files import RawSpectrum
 
-__all__ = ["read_philips", "read_spar", "vax_to_float"]
+__all__ = ["partner_of", "read_philips", "read_spar", "vax_to_float"]
 
 _AXES = ("lr", "ap", "cc")  # left-right, anterior-posterior, foot-head (craniocaudal)
 
@@ -31,7 +31,7 @@ def read_philips(path: Path) -> RawSpectrum:
     Millimetres and degrees of the header count towards left, posterior and head; rotations are about these axes, in
     that order, each turning with the voxel. Verified against spec2nii 0.8.15 (Clarke 2022, Magn Reson Med 88:2358).
     """
-    sdat, spar = (_partner(path, suffix) for suffix in (".sdat", ".spar"))
+    sdat, spar = (partner_of(path, suffix) for suffix in (".sdat", ".spar"))
     header = read_spar(spar)
     samples, rows = int(_number(header, "samples", spar)), int(_number(header, "rows", spar))
     if _is_grid(header):
@@ -115,15 +115,21 @@ def vax_to_float(raw: bytes) -> NDArray[np.float64]:
     return np.where(exponent == 0, 0.0, np.ldexp(signed, exponent - 128))
 
 
-def _partner(path: Path, suffix: str) -> Path:
-    """Return the file of the pair with this suffix, in whatever case it is written."""
+def partner_of(path: Path, suffix: str) -> Path:
+    """Return the file of a pair with this suffix, in whatever case it is written.
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
     wanted = (path.stem + suffix).lower()
     found = sorted(other for other in path.parent.iterdir() if other.name.lower() == wanted)
     if not found:
         raise InputError(
             f"its {suffix.upper()[1:]} file is not beside it",
             path=path,
-            remedy="keep the SDAT and the SPAR file together, under one name",
+            remedy="keep the files that belong together in one folder, under one name",
         )
     return found[0]
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from hlhneuro.errors import InputError
 from hlhneuro.study._dicom import spectrum_command
-from hlhneuro.study._philips import read_philips
+from hlhneuro.study._philips import partner_of, read_philips
 from hlhneuro.study._spec2nii import run_spec2nii
 from hlhneuro.study._text_spectra import read_lcmodel, read_text
 from hlhneuro.study.mrs_files import SIGN_NOTE, RawSpectrum, read_raw
@@ -103,25 +103,13 @@ def _read(path: Path) -> list[RawSpectrum]:
     if suffix == ".mrui":
         return [replace(raw, notes=(*raw.notes, SIGN_NOTE)) for raw in run_spec2nii(["jmrui", str(path)], path)]
     if suffix in (".data", ".list"):
-        return run_spec2nii(["philips_dl", *(str(_beside(path, end)) for end in (".data", ".list", ".spar"))], path)
+        return run_spec2nii(["philips_dl", *(str(partner_of(path, end)) for end in (".data", ".list", ".spar"))], path)
     if suffix == ".fid" and path.is_dir():
         return run_spec2nii(["varian", str(path)], path)
     if path.name.lower() in ("fid", "2dseq", "rawdata.job0"):
         mode = {"fid": "FID", "2dseq": "2DSEQ"}.get(path.name.lower(), "RAWDATA")
         return run_spec2nii(["bruker", str(path), "-m", mode], path)
     return run_spec2nii([*spectrum_command(path), str(path)], path)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    wanted = (path.stem + suffix).lower()
-    found = next((other for other in sorted(path.parent.iterdir()) if other.name.lower() == wanted), None)
-    if found is None:
-        raise InputError(
-            f"its {suffix.upper()[1:]} file is not beside it",
-            path=path,
-            remedy="keep the files together, under one name",
-        )
-    return found
 
 
 def _complete(raw: RawSpectrum, told: SpectrumFacts, path: Path) -> RawSpectrum:
