@@ -137,6 +137,7 @@ def fit_to_json(fit: SpectrumFit) -> dict[str, Any]:
         "quality": {name: list(v) if isinstance(v, tuple) else v for name, v in fit.quality.items()},
         "record": [[name, dict(parameters)] for name, parameters in fit.record],
         "stages": [stage_to_json(stage) for stage in fit.stages],
+        "correlations": fit.correlations.tolist(),
     }
 
 
@@ -168,6 +169,7 @@ def fit_from_json(found: Mapping[str, Any]) -> SpectrumFit:
         quality=found["quality"],
         record=tuple((name, parameters) for name, parameters in found["record"]),
         stages=tuple(stage_from_json(stage) for stage in found["stages"]),
+        correlations=np.array(found["correlations"], dtype=float),
     )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.settings import SpectraSettings
 
-__all__ = ["SUMS", "concentration_table", "full_width", "rows_of", "verdict"]
+__all__ = ["SUMS", "concentration_table", "correlations_of", "full_width", "rows_of", "verdict"]
 
 _Float = NDArray[np.float64]
 
@@ -89,6 +89,12 @@ def _row(
         "ratio_sd": ratio_sd,
         "detected": bool(value > settings.detection_sd * sd),
     }
+
+
+def correlations_of(covariance: _Float) -> _Float:
+    """Return the matrix of correlations, to three digits."""
+    sd = np.sqrt(np.clip(np.diag(covariance), 1e-300, None))
+    return np.asarray(np.round(covariance / np.outer(sd, sd), 3))
 
 
 def full_width(spectrum: _Float, step: float) -> float:

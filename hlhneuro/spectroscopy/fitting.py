@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._bacteria import look_for_bacteria
 from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
-from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
+from hlhneuro.spectroscopy._tables import concentration_table, correlations_of, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.detection import Evidence, detect_listed
 from hlhneuro.spectroscopy.preprocessing import Stage, preprocess
@@ -47,6 +47,9 @@ class SpectrumFit:
         Preprocessing steps with their parameters, in order.
     stages : tuple of Stage
         The spectrum before and after each of these steps.
+    correlations : array, shape (components, components)
+        Of the errors of the amplitudes, in the order of `components`, to three digits: near -1, only the sum of the
+        two is known.
     """
 
     ppm: NDArray[np.float64]
@@ -58,6 +61,7 @@ class SpectrumFit:
     quality: Mapping[str, object]
     record: tuple[tuple[str, Mapping[str, object]], ...] = ()
     stages: tuple[Stage, ...] = ()
+    correlations: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
 
 def fit_spectrum(
@@ -141,10 +145,10 @@ def _suited_basis(
 ) -> tuple[Basis, tuple[tuple[str, Mapping[str, object]], ...]]:
     if basis is None:
         if spectrum.sequence is None or spectrum.echo_time_s is None:
-            field = "sequence" if spectrum.sequence is None else "EchoTime"
+            missing = "sequence" if spectrum.sequence is None else "EchoTime"
             raise InputError(
                 "no basis was given, and without this none can be simulated",
-                field=field,
+                field=missing,
                 remedy="give sequence and echo time (in the JSON sidecar or as arguments), or a basis file",
             )
         basis = simulate_basis(
@@ -203,6 +207,7 @@ def _report(
         concentrations=table,
         quality=_quality(fitted, basis, components, baseline, table, shift_ppm, hz, seconds, settings),
         record=(*record, *notes),
+        correlations=correlations_of(fitted.covariance),
     )
 
 

@@ -103,6 +103,14 @@ def test_the_parts_add_up_to_the_fit():
     assert (np.diff(fit.ppm) < 0).all()
 
 
+def test_what_is_known_only_as_a_sum_is_said_by_its_correlation():
+    fit = fit_spectrum(made.spectrum(CONTENT, noise=2.0))
+    at = list(fit.components).index
+    assert fit.correlations.shape == (len(fit.components),) * 2
+    assert fit.correlations[at("Cr"), at("PCr")] < -0.8
+    assert fit.correlations[at("NAA"), at("mI")] == pytest.approx(0.0, abs=0.2)
+
+
 def test_noise_alone_is_not_usable():
     rng = np.random.default_rng(1)
     fit = fit_spectrum(made.from_fid(rng.standard_normal(1024) + 1j * rng.standard_normal(1024)))
