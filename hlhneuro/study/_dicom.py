@@ -66,6 +66,11 @@ class DicomSeries:
     sex: str | None
     contrast_agent: bool
 
+    @property
+    def title(self) -> str:
+        """What to call it in messages."""
+        return f"series {self.number} {self.description}".strip()
+
 
 def names_person(text: str, series: DicomSeries) -> bool:
     """Return whether a part of the patient's name or identifier stands in a free text."""
@@ -113,9 +118,7 @@ def spectrum_command(path: Path) -> list[str]:
         raise InputError(
             "it is no format of spectra that can be read, and no DICOM" if not series else "not one DICOM spectrum",
             path=path,
-            found=", ".join(f"{one.description or one.number} ({one.kind})" for one in series)
-            or path.suffix
-            or "folder",
+            found=", ".join(f"{one.title} ({one.kind})" for one in series) or path.suffix or "folder",
             remedy="give one spectrum: rda, IMA, DICOM, dat, SDAT, P-file, RAW, txt, NIfTI-MRS",
         )
     maker = spectra[0].manufacturer.lower()

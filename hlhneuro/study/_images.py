@@ -96,7 +96,7 @@ def convert_series(series: DicomSeries, folder: Path) -> list[ConvertedImage]:
         raise InputError(
             "dcm2niix made no image of this series",
             path=series.files[0].parent,
-            field=f"series {series.number} {series.description}".strip(),
+            field=series.title,
             found=said[-1] if said else "nothing",
             remedy="export the series again from the scanner or the archive",
         )

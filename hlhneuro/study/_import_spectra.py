@@ -75,7 +75,7 @@ def import_spectra(
     rows: list[ImportRow] = []
     found: list[_Found] = []
     for number, source in enumerate(sources):
-        title = source.name if isinstance(source, Path) else f"series {source.number} {source.description}".strip()
+        title = source.name if isinstance(source, Path) else source.title
         try:
             for raw in _convert(source, options.told, work / f"spectrum-{number}"):
                 check(to_image(raw, method))
@@ -113,10 +113,10 @@ def _convert(source: Path | DicomSeries, told: SpectrumFacts, folder: Path) -> t
     if isinstance(source, Path):
         return convert_spectrum(source, told)
     link_files(source.files, folder)
-    name = f"series {source.number} {source.description}".strip()
     try:
         return tuple(
-            replace(raw, name=name, header=_nameless(raw.header, source)) for raw in convert_spectrum(folder, told)
+            replace(raw, name=source.title, header=_nameless(raw.header, source))
+            for raw in convert_spectrum(folder, told)
         )
     except InputError as error:
         raise error.in_file(source.files[0]) from error

@@ -106,7 +106,7 @@ def import_data(
     images = [one for one in series if one.kind == "image"]
     spectra: list[Path | DicomSeries] = [*files, *(one for one in series if one.kind == "spectrum")]
     rows = [
-        ImportRow(f"series {one.number} {one.description}".strip(), "left out", why="neither MR image nor MR spectrum")
+        ImportRow(one.title, "left out", why="neither MR image nor MR spectrum")
         for one in series
         if one.kind == "other"
     ]
