@@ -5,9 +5,10 @@ from __future__ import annotations
 from hlhneuro.imaging import AlignedSeries
 from hlhneuro.lesions import LesionSeries
 from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
-from hlhneuro.pipeline.spectra import spectrum_name, water_reference_of
+from hlhneuro.pipeline.spectra import spectrum_name
 from hlhneuro.pipeline.store_mrsi import GridStore
 from hlhneuro.pipeline.task import SubjectRun
+from hlhneuro.pipeline.water_references import water_references_of
 from hlhneuro.spectroscopy import (
     GridContent,
     GridResult,
@@ -43,9 +44,9 @@ def _run_one(
     aligned: AlignedSeries | None,
     lesions: LesionSeries | None,
 ) -> GridResult:
-    water_scan = water_reference_of(scan, session)
+    water_scan, eddy_scan = water_references_of(scan, session)
     name = spectrum_name(scan)
-    sources = task.checksums(*(s.path for s in (scan, water_scan) if s is not None))
+    sources = task.checksums(*(s.path for s in (scan, water_scan, eddy_scan) if s is not None))
     sources |= {"age": fingerprint_of(session.age_years)}
     provenance = task.provenance("mrsi", {**sources, **ledger.fingerprints("align", "lesions")}, "spectra")
     entities = {key: value for key, value in scan.entities.items() if key not in {"sub", "ses"}}
@@ -53,21 +54,21 @@ def _run_one(
 
     def compute() -> GridResult:
         grid = load_mrsi(scan.path, scan.sidecar)
-        water = load_mrsi(water_scan.path, water_scan.sidecar) if water_scan is not None else None
+        water, eddy = _reference(water_scan, grid), _reference(eddy_scan, grid)
+        referred = water is not None or eddy is not None
         content = _content(grid, session.label, aligned, lesions)
         settings = task.settings.spectra
         fit = fit_mrsi(
             grid,
             water=water,
+            eddy_reference=eddy,
             brain=None if content is None else content.brain >= settings.mrsi_brain_part,
-            tissue=None if content is None or water is None else content.tissue(),
+            tissue=content.tissue() if content is not None and referred else None,
             settings=settings,
             age_years=session.age_years,
         )
         regions = regions_of(fit, content, settings)
-        return GridResult(
-            session.label, name, grid.echo_time_s, grid.sequence, water is not None, fit, content, regions
-        )
+        return GridResult(session.label, name, grid.echo_time_s, grid.sequence, referred, fit, content, regions)
 
     result = ledger.stage(
         "mrsi",
@@ -84,11 +85,18 @@ def _run_one(
     return GridResult(session.label, name, None, None, water_scan is not None, None, None, no_regions(), reason)
 
 
+def _reference(scan: Scan | None, grid: SpectrumGrid) -> SpectrumGrid | None:
+    """Read a water reference; one of a single voxel belongs to another spectrum of the session."""
+    found = load_mrsi(scan.path, scan.sidecar) if scan is not None else None
+    single = found is not None and found.shape == (1, 1, 1) != grid.shape
+    return None if single else found
+
+
 def _content(
     grid: SpectrumGrid, session: str, aligned: AlignedSeries | None, lesions: LesionSeries | None
 ) -> GridContent | None:
     images = aligned.session(session) if aligned is not None else None
-    if aligned is None or images is None:
+    if aligned is None or images is None or not grid.facts.located:
         return None
     found = lesions.session(session) if lesions is not None else None
     # The grid was planned on the scanner's coordinates of this visit; the session's reference stands for them.

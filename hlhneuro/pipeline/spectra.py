@@ -23,7 +23,7 @@ from hlhneuro.spectroscopy import (
 )
 from hlhneuro.study import Scan, Session
 
-__all__ = ["run_spectra", "spectrum_name", "water_reference_of"]
+__all__ = ["run_spectra", "spectrum_name"]
 
 
 def run_spectra(
@@ -133,8 +133,3 @@ def spectrum_name(scan: Scan) -> str:
     """Return ``acq-short_voi-thalamus`` .. from the file's entities; its suffix where it has none."""
     parts = [f"{key}-{value}" for key, value in scan.entities.items() if key not in {"sub", "ses"}]
     return "_".join(parts) or scan.contrast
-
-
-def water_reference_of(scan: Scan, session: Session) -> Scan | None:
-    """Return the water reference with the same entities as the spectrum, or None."""
-    return next((ref for ref in session.water_references if dict(ref.entities) == dict(scan.entities)), None)

@@ -99,7 +99,7 @@ class GridStore:
         files.append(write_image(path, fit.state, fit.affine, self.provenance, f"What became of each voxel: {states}"))
         path = self._path("qc", ".tsv", "voxels")
         write_table(path, voxel_table(result), GRID_VOXEL_COLUMNS, self.provenance)
-        files += [path, *self._on_anatomy(fit)]
+        files += [path, *(self._on_anatomy(fit) if result.content is not None else ())]
         payload["fit"] = {
             "names": list(fit.names),
             "unit": fit.unit,

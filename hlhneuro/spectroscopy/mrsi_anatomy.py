@@ -69,7 +69,8 @@ class GridResult:
         Whether a water reference of the same voxels was used.
     fit : GridFit, optional
     content : GridContent, optional
-        None where the images of the session could not be aligned: all voxels with signal are fitted then.
+        None where the images of the session could not be aligned, or the file does not say where the grid lies: all
+        voxels with signal are fitted then.
     regions : DataFrame
         From `regions_of`.
     reason : str

@@ -123,6 +123,7 @@ def fit_mrsi(
     basis: Basis | None = None,
     *,
     water: SpectrumGrid | None = None,
+    eddy_reference: SpectrumGrid | None = None,
     brain: NDArray[np.bool_] | None = None,
     tissue: Mapping[str, _Float] | None = None,
     settings: SpectraSettings = SpectraSettings(),  # noqa: B008  (frozen)
@@ -140,7 +141,9 @@ def fit_mrsi(
     basis : Basis, optional
         Simulated for the sequence and echo time where none is given.
     water : SpectrumGrid, optional
-        Water reference on the same voxels: eddy currents, coil weights and the scale of concentrations.
+        Water reference on the same voxels: coil weights and the scale of concentrations.
+    eddy_reference : SpectrumGrid, optional
+        Water reference for eddy currents; where only one of both is given it serves for both.
     brain : bool array, shape (x, y, z), optional
         Voxels to fit; all that are not empty if left out.
     tissue : mapping, optional
@@ -166,13 +169,15 @@ def fit_mrsi(
     """
     if sequence is not None:
         grid = replace(grid, facts=replace(grid.facts, sequence=sequence.strip().lower()))
-    if water is not None:
-        check_water_grid(grid, water, settings.mrsi_water_apart_mm)
+    references = (water, eddy_reference)
+    for reference in references:
+        if reference is not None:
+            check_water_grid(grid, reference, settings.mrsi_water_apart_mm)
     full = grid.has_signal
     wanted = full if brain is None else full & brain
     state = np.where(full, VoxelState.OUTSIDE, VoxelState.EMPTY).astype(np.uint8)
     with threadpool_limits(limits=1):  # the matrices are small: threads cost more than they give, and change sums
-        prepared, reasons = _prepare(grid, water, wanted, settings)
+        prepared, reasons = _prepare(grid, references, wanted, settings)
         for index in reasons:
             state[index] = VoxelState.FAILED
         suited, notes = _suited_basis(grid.facts.with_fid(next(iter(prepared.values())).spectrum.fid), basis, settings)
@@ -181,11 +186,11 @@ def fit_mrsi(
         chosen[tuple(np.array(list(prepared)).T)] = True
         fids = np.stack([one.spectrum.fid for one in prepared.values()])
         field = find_start_field(fids, chosen, problem, settings.mrsi_reach_voxels)
-        reference = _reference(fids, field, chosen, problem)
+        typical = _reference(fids, field, chosen, problem)
         maps = _Maps(grid.shape, problem)
         for index, one in prepared.items():
             fid = one.spectrum.fid
-            fitted = solve(problem, fid, _start(reference, problem, fid, float(field.shift_hz[index])))
+            fitted = solve(problem, fid, _start(typical, problem, fid, float(field.shift_hz[index])))
             held = _fractions(tissue, index)
             scale = water_scale(one.spectrum, one.water, settings, tissue=held, age_years=age_years)
             word, why = maps.enter(index, fitted, scale)
@@ -197,17 +202,23 @@ def fit_mrsi(
 
 
 def _prepare(
-    grid: SpectrumGrid, water: SpectrumGrid | None, wanted: NDArray[np.bool_], settings: SpectraSettings
+    grid: SpectrumGrid,
+    references: tuple[SpectrumGrid | None, SpectrumGrid | None],
+    wanted: NDArray[np.bool_],
+    settings: SpectraSettings,
 ) -> tuple[dict[Index, Prepared], dict[Index, str]]:
     """Preprocess every voxel by itself; say why one cannot be."""
     prepared: dict[Index, Prepared] = {}
     reasons: dict[Index, str] = {}
     fault: InputError | None = None
-    known = water.has_signal if water is not None else np.zeros(grid.shape, dtype=bool)
+    known = [one.has_signal if one is not None else None for one in references]
     for index in grid.indices(wanted):
-        reference = water.voxel(index) if water is not None and known[index] else None
+        water, eddy = (
+            one.voxel(index) if one is not None and full is not None and full[index] else None
+            for one, full in zip(references, known, strict=True)
+        )
         try:
-            prepared[index] = preprocess(grid.voxel(index), reference, settings)
+            prepared[index] = preprocess(grid.voxel(index), water, settings, eddy_reference=eddy)
         except InputError as error:
             fault, reasons[index] = error, error.problem
     if fault is not None and len(reasons) > len(prepared):

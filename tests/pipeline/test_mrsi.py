@@ -162,6 +162,20 @@ def test_a_grid_that_cannot_be_read_says_why(
         figures.metabolite_maps(results, grid)
 
 
+def test_a_reference_of_a_single_voxel_is_not_taken_for_the_grids(
+    with_grid: tuple[Path, Path, np.ndarray], coarse: Settings, tmp_path: Path
+) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(with_grid[0], study)
+    folder = study / "sub-01" / "ses-02" / "mrs"
+    single = next(folder.glob("*acq-short_mrsref.nii.gz"))
+    shutil.copy(single, folder / "sub-01_ses-02_acq-conc_mrsref.nii.gz")
+    (folder / f"{STEM}_mrsref.nii.gz").unlink()
+    grid, _ = run_again(study, load_subject(*with_grid[:2], "01"), tmp_path / "out", coarse)
+    assert grid.fit is not None
+    assert (grid.water_reference, grid.fit.unit) == (False, "a.u.")
+
+
 def test_without_images_the_grid_is_fitted_all_the_same(
     with_grid: tuple[Path, Path, np.ndarray], coarse: Settings, tmp_path: Path
 ) -> None:

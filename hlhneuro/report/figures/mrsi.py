@@ -53,7 +53,7 @@ class _Scene:
         session = aligned.session(grid.session) if aligned else None
         if fit is None:
             raise NotAssessable("the grid could not be fitted", remedy=grid.reason or "see what was not done")
-        if aligned is None or session is None:
+        if aligned is None or session is None or grid.content is None:
             raise NotAssessable(
                 "the maps cannot be shown on the anatomy",
                 remedy="add an image of the same session that shares its scanner space with the grid",
