@@ -7,6 +7,7 @@ from the solution of a like spectrum (a neighbour in a grid) where one is given.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 import scipy.fft
@@ -176,9 +177,9 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
     # Priors are weighed against what the model cannot explain, not against thermal noise alone.
     left = max(noise, spread(point.residual))
     point, second = nl.optimise(
-        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-4
+        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-3
     )
-    stiffness, flexibility = _choose_stiffness(point, model, span, settings)
+    stiffness, flexibility = _choose_stiffness(point, model, span, settings, flexibility)
     left = max(noise, spread(point.residual))
     point, third = nl.optimise(
         point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-5
@@ -239,19 +240,26 @@ def _make_prior(basis: Basis, settings: SpectraSettings) -> nl.Prior:
 
 
 def _choose_stiffness(
-    point: nl.Solution, model: nl.Model, span_ppm: float, settings: SpectraSettings
+    point: nl.Solution, model: nl.Model, span_ppm: float, settings: SpectraSettings, near: float | None = None
 ) -> tuple[float, float]:
-    """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers."""
-    best = (np.inf, 0.0, 0.0)
+    """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers.
+
+    Where a choice was made before (`near`), only its neighbours are looked at, as long as they are better.
+    """
+    offered = settings.baseline_flexibility_per_ppm
     samples = 2 * model.data.size
-    free = point.linear.free
-    for flexibility in settings.baseline_flexibility_per_ppm:
-        stiffness = model.baseline.stiffness_for(flexibility * span_ppm + 2)
-        keep = model.baseline.shrinkage(stiffness)
-        dimensions = float(keep.sum())  # never below the line and the constant that are free
-        linear = solve_products(point.linear.products, keep, free)
-        criterion = np.log(linear.left) + 2 * settings.baseline_aic_factor * dimensions / samples
-        if criterion < best[0]:
-            best = (float(criterion), stiffness, flexibility)
-        free = linear.free
-    return best[1], best[2]
+
+    @cache
+    def criterion(i: int) -> float:
+        keep = model.baseline.shrinkage(model.baseline.stiffness_for(offered[i] * span_ppm + 2))
+        linear = solve_products(point.linear.products, keep, point.linear.free)
+        return float(np.log(linear.left) + 2 * settings.baseline_aic_factor * keep.sum() / samples)
+
+    if near is None:
+        best = min(range(len(offered)), key=criterion)
+    else:
+        best, previous = offered.index(near), -1
+        while best != previous:
+            previous = best
+            best = min((i for i in (best, best - 1, best + 1) if 0 <= i < len(offered)), key=criterion)
+    return model.baseline.stiffness_for(offered[best] * span_ppm + 2), offered[best]

@@ -19,6 +19,7 @@ __all__ = [
     "make_baseline",
     "non_negative",
     "solve_amplitudes",
+    "solve_positive",
     "solve_products",
 ]
 
@@ -197,7 +198,7 @@ def non_negative(
     """
     scale = np.sqrt(np.clip(np.diag(matrix), 1e-300, None))
     a = matrix / np.outer(scale, scale)
-    a[np.diag_indices_from(a)] += 1e-10  # two equal functions share their signal instead of failing
+    a.flat[:: right.size + 1] += 1e-10  # two equal functions share their signal instead of failing
     b = right / scale
     tolerance = 1e-10 * (np.abs(b).max() + 1e-300)
     free = np.ones(b.size, dtype=bool) if free is None else free.copy()
@@ -237,8 +238,12 @@ def non_negative(
 
 def _solve(a: _Float, b: _Float, free: NDArray[np.bool_]) -> _Float:
     index = np.flatnonzero(free)
-    part = a[index[:, None], index]
-    _, x, failed = dposv(part, b[index])
+    return solve_positive(a[index[:, None], index], b[index])
+
+
+def solve_positive(matrix: _Float, right: _Float) -> _Float:
+    """Solve with a symmetric positive matrix; by least squares where it is singular."""
+    _, x, failed = dposv(matrix, right)
     if failed:
-        x = np.linalg.lstsq(part, b[index], rcond=1e-10)[0]
+        x = np.linalg.lstsq(matrix, right, rcond=1e-10)[0]
     return np.asarray(x, dtype=np.float64)

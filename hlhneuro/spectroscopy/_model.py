@@ -13,9 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
-from hlhneuro.spectroscopy._linear import Baseline, LinearFit, gram, solve_amplitudes
+from hlhneuro.spectroscopy._linear import Baseline, LinearFit, gram, solve_amplitudes, solve_positive
 
 __all__ = ["GAUSS", "Model", "Prior", "Solution", "covariance", "evaluate", "optimise"]
 
@@ -188,7 +187,7 @@ def optimise(
         curvature, slope = _normal_equations(point, model, stiffness, chosen)
         here = point.parameters
         slope = slope - (weight * (here - prior.mean))[chosen]
-        curvature[np.diag_indices_from(curvature)] += weight[chosen]
+        curvature.flat[:: chosen.size + 1] += weight[chosen]
         blocked = ((here[chosen] <= prior.lower[chosen]) & (slope < 0)) | (
             (here[chosen] >= prior.upper[chosen]) & (slope > 0)
         )
@@ -230,24 +229,21 @@ def _normal_equations(
     inner = known.functions[np.ix_(free, free)] - cross.T @ (keep[:, None] * cross)
     if inner.size:
         mixed = gram(np.ascontiguousarray(point.functions.T[free]).T, jacobian) - cross.T @ (keep[:, None] * across)
-        inner[np.diag_indices_from(inner)] += 1e-10 * np.trace(inner) / inner.shape[0]
-        curvature -= mixed.T @ cho_solve(cho_factor(inner, check_finite=False), mixed, check_finite=False)
+        inner.flat[:: inner.shape[0] + 1] += 1e-10 * np.trace(inner) / inner.shape[0]
+        curvature -= mixed.T @ solve_positive(inner, mixed)
     return curvature, slope
 
 
 def _step(curvature: _Float, slope: _Float, open_: NDArray[np.bool_], damping: float) -> _Float:
     step = np.zeros(slope.size)
-    index = np.flatnonzero(open_ & (np.diag(curvature) > 0))
+    index = np.flatnonzero(open_ & (curvature.diagonal() > 0))
     if not index.size:
         return step
     matrix = curvature[np.ix_(index, index)].copy()
-    scale = np.sqrt(np.diag(matrix))
+    scale = np.sqrt(matrix.diagonal())
     matrix /= np.outer(scale, scale)
-    matrix[np.diag_indices_from(matrix)] += damping + 1e-12
-    try:
-        step[index] = cho_solve(cho_factor(matrix, check_finite=False), slope[index] / scale) / scale
-    except LinAlgError:
-        step[index] = np.linalg.lstsq(matrix, slope[index] / scale, rcond=1e-12)[0] / scale
+    matrix.flat[:: index.size + 1] += damping + 1e-12
+    step[index] = solve_positive(matrix, slope[index] / scale) / scale
     return step
 
 
