@@ -177,7 +177,7 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
     # Priors are weighed against what the model cannot explain, not against thermal noise alone.
     left = max(noise, spread(point.residual))
     point, second = nl.optimise(
-        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-3
+        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-2
     )
     stiffness, flexibility = _choose_stiffness(point, model, span, settings, flexibility)
     left = max(noise, spread(point.residual))
