@@ -22,7 +22,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"hlhneuro {hlhneuro.__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for add in (_add_demo, _add_check, _add_run, _add_fit, _add_basis, _add_import, _add_phantom):
+    for add in (_add_demo, _add_check, _add_run, _add_fit, _add_basis, _add_import, _add_phantom, _add_recover):
         add(commands)
     return parser
 
@@ -193,3 +193,14 @@ def _fractions(text: str) -> tuple[float, float, float]:
     if min(gm, wm, csf) < 0 or abs(gm + wm + csf - 1) > 0.02:
         raise argparse.ArgumentTypeError("fractions must not be negative and must sum to 1")
     return gm, wm, csf
+
+
+def _add_recover(commands: _Commands) -> None:
+    recover = commands.add_parser(
+        "recover", parents=[_common(), _tuning()], help="put known lesions into your own images, see what comes back"
+    )
+    recover.add_argument("study", type=Path)
+    recover.add_argument("out", type=Path, help="folder to write to: both runs, the copy with lesions, recovery.tsv")
+    recover.add_argument("--participant-label", nargs="+", default=[], metavar="L", help="only these subjects")
+    recover.add_argument("--jobs", type=int, default=1, help="processors to use (default: 1)")
+    recover.set_defaults(command="recover")

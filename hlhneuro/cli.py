@@ -220,6 +220,35 @@ def phantom_command(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def recover_command(arguments: argparse.Namespace) -> int:
+    """``hlhneuro recover``: known lesions in the subjects' own images, and what came back of them."""
+    from hlhneuro.pipeline.recovery import recover
+    from hlhneuro.study import open_study
+
+    study = open_study(arguments.study)
+    wanted = len(arguments.participant_label) or len(study.subjects)
+    with progress(wanted, quiet=arguments.verbose < 0) as on_status:
+        outcome = recover(
+            study,
+            arguments.out,
+            participants=arguments.participant_label,
+            settings=load_settings(arguments.settings, arguments.set),
+            jobs=arguments.jobs,
+            on_status=on_status,
+        )
+    known = outcome.table[outcome.table["place"].notna()]
+    back = known[known["found"].astype(bool)]
+    out_console.print(
+        f"{len(known)} lesions put in, {len(back)} found, {len(outcome.table) - len(known)} called new besides"
+        + (f"; measured over true volume {back['ratio'].median():.2f} (median)" if len(back) else "")
+        + f"; all in {outcome.out / 'recovery.tsv'}",
+        highlight=False,
+    )
+    for status in outcome.troubles:
+        err_console.print(f"  {describe(status)}", markup=False, highlight=False)
+    return outcome.exit_status
+
+
 # -------------------------------------------------------------------- talking
 
 
@@ -292,6 +321,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "basis": basis_command,
     "import": import_command,
     "phantom": phantom_command,
+    "recover": recover_command,
 }
 
 

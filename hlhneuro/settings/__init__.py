@@ -3,6 +3,7 @@
 from hlhneuro.settings.files import Settings, load_settings, settings_as_toml
 from hlhneuro.settings.imaging import AlignSettings, MatchSettings, PrepareSettings, TemplateSettings
 from hlhneuro.settings.lesions import ChangeSettings, LesionSettings, SignSettings, VolumeSettings
+from hlhneuro.settings.recovery import RecoverySettings
 from hlhneuro.settings.report import ReportSettings
 from hlhneuro.settings.spectroscopy import PatternSettings, SpectraSettings
 
@@ -13,6 +14,7 @@ __all__ = [
     "MatchSettings",
     "PatternSettings",
     "PrepareSettings",
+    "RecoverySettings",
     "ReportSettings",
     "Settings",
     "SignSettings",

@@ -13,6 +13,7 @@ from typing import Any, get_type_hints
 from hlhneuro.errors import StudyError
 from hlhneuro.settings.imaging import AlignSettings, PrepareSettings, TemplateSettings
 from hlhneuro.settings.lesions import ChangeSettings, LesionSettings, SignSettings, VolumeSettings
+from hlhneuro.settings.recovery import RecoverySettings
 from hlhneuro.settings.report import ReportSettings
 from hlhneuro.settings.spectroscopy import PatternSettings, SpectraSettings
 
@@ -33,6 +34,7 @@ class Settings:
     spectra: SpectraSettings = field(default_factory=SpectraSettings)
     patterns: PatternSettings = field(default_factory=PatternSettings)
     report: ReportSettings = field(default_factory=ReportSettings)
+    recovery: RecoverySettings = field(default_factory=RecoverySettings)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Return stage -> name -> value, as written to sidecars."""

@@ -87,7 +87,15 @@ class SpectraSettings:
     water_search_ppm: float = tuned(0.55, "expert-set: residual water lies within 4.1 to 5.2 ppm", "ppm")
     water_free_ppm: float = tuned(3.5, "expert-set: below it no tail of residual water is as tall as NAA", "ppm")
     water_worth_removing: float = tuned(1.0, "expert-set: height over the tallest metabolite; Cr at 3.9 ppm is lower")
-    water_components: int = tuned(16, "expert-set: damped sinusoids in the band; best of 12 to 30 on made spectra")
+    water_components: tuple[int, ...] = tuned(
+        (16, 12, 20), "expert-set: damped sinusoids in the band, tried in turn; best of 8 to 30 on made spectra"
+    )
+    water_widest_ppm: tuple[float, ...] = tuned(
+        (0.35, 1.0), "expert-set: broader sinusoids are tails of something else, unless water is left", "ppm"
+    )
+    water_lowest_ppm: float = tuned(
+        3.98, "expert-set: above creatine at 3.92; after seeing dataset 24 of the 2016 fitting challenge", "ppm"
+    )
     water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
     water_voxel_tolerance: float = tuned(0.1, "expert-set: part of the voxel's shortest edge it may be off")
     eddy_noise_sd: float = tuned(8.0, "expert-set: noise then turns the phase by 5 degrees")

@@ -34,7 +34,8 @@ def coarse() -> Settings:
 def lean(tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> tuple[Path, RunOutcome]:
     """Two invented patients with two sessions each, at 2 mm, and all that was made of them; no test may change either.
 
-    The second has nothing but FLAIR and spectra, to save time. The first test process that comes makes it, the others read it.
+    The second has nothing but FLAIR and spectra, to save time. The first test process that comes makes it, the others
+    read it.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
