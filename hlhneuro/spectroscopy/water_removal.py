@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lstsq, svd
@@ -52,35 +54,55 @@ def remove_water(spectrum: Spectrum, settings: SpectraSettings) -> tuple[_Comple
 
 
 def water_signal(spectrum: Spectrum, settings: SpectraSettings) -> _Complex:
-    """Return the signal about the highest point near water.
+    """Return the signal about the highest point near water, shape (points,).
 
-    The band is cut out of the spectrum, so that the matrix to decompose has about a hundred rows.
+    Numbers of sinusoids and their greatest widths are tried in turn until water is lower than the metabolites: a line
+    that is no Lorentzian takes more and broader ones, which a clean line does not need.
     """
-    hz = spectrum.spectrometer_frequency_mhz
     whole = np.fft.fftshift(np.fft.fft(spectrum.fid))
     about_water = np.abs(spectrum.ppm - REFERENCE_PPM) <= settings.water_search_ppm
+    metabolites = (spectrum.ppm > settings.fit_low_ppm) & (spectrum.ppm < settings.water_free_ppm)
     centre = int(np.argmax(np.where(about_water, np.abs(whole), 0.0)))
-    half = round(settings.water_band_ppm * hz * spectrum.points * spectrum.dwell_time_s)
-    half = min(half, centre, spectrum.points - centre - 1)
+    per_ppm = spectrum.spectrometer_frequency_mhz * spectrum.points * spectrum.dwell_time_s
+    half = min(round(settings.water_band_ppm * per_ppm), centre, spectrum.points - centre - 1)
     if half < 16:
         return np.zeros(spectrum.points, dtype=np.complex128)
+    # The band is cut out of the spectrum, so that the matrix to decompose has about a hundred rows.
     band = np.fft.ifft(np.fft.ifftshift(whole[centre - half : centre + half]))
-    factor = spectrum.points / band.size  # one point of the band is this many of the FID
+    part, carrier = band.size / spectrum.points, float(spectrum.frequency_hz[centre])
+    turning = np.exp(2j * np.pi * carrier * spectrum.time_s)
+    best = (np.inf, np.zeros(spectrum.points, dtype=np.complex128))
+    for widest, count in product(settings.water_widest_ppm, settings.water_components):
+        poles, amplitude = _damped_sinusoids(band, count, widest, float(spectrum.ppm[centre]), per_ppm, settings)
+        water = turning * (np.exp(np.log(poles) * part * np.arange(spectrum.points)[:, None]) @ (amplitude * part))
+        rest = np.abs(np.fft.fftshift(np.fft.fft(spectrum.fid - water)))
+        left = float(rest[centre - half : centre + half].max())
+        if left < best[0]:
+            best = (left, water)
+        if left < settings.water_worth_removing * rest[metabolites].max():
+            break
+    return np.asarray(best[1])
+
+
+def _damped_sinusoids(
+    band: _Complex, count: int, widest_ppm: float, centre_ppm: float, per_ppm: float, settings: SpectraSettings
+) -> tuple[_Complex, _Complex]:
+    """Return poles and amplitudes of what is water among the damped sinusoids of a band, on the points of the band.
+
+    Amplitudes come from a fit with all poles; only those of water are returned.
+    """
     use = (3 * band.size) // 4  # the sharp cut wraps the onset of the FID around to its end
-    poles = _hankel_poles(band[:use], settings.water_components)
-    size = np.abs(poles)
-    poles, size = poles[(size < 1.02) & (size > 1e-3)], size[(size < 1.02) & (size > 1e-3)]
-    frequency = np.angle(poles) / (2 * np.pi * factor * spectrum.dwell_time_s)
-    width = -np.log(size) / (np.pi * factor * spectrum.dwell_time_s)
-    wet = (np.abs(frequency) <= settings.water_half_width_ppm * hz) & (size < 1.0)
-    wet &= width <= settings.water_half_width_ppm * hz  # broader components are the tails of something else
-    if not wet.any():
-        return np.zeros(spectrum.points, dtype=np.complex128)
-    # Amplitudes come from the band with all poles present; only those of water are returned.
-    amplitude = np.asarray(lstsq(poles ** np.arange(use)[:, None], band[:use])[0])[wet]
-    steps = np.arange(spectrum.points) / factor
-    water = np.exp(np.log(poles[wet]) * steps[:, None]) @ (amplitude / factor)
-    return np.asarray(water * np.exp(2j * np.pi * float(spectrum.frequency_hz[centre]) * spectrum.time_s))
+    poles = _hankel_poles(band[:use], count)
+    poles = poles[(np.abs(poles) < 1.02) & (np.abs(poles) > 1e-3)]
+    if not poles.size:
+        return poles, poles
+    amplitude = np.asarray(lstsq(poles ** np.arange(use)[:, None], band[:use])[0])
+    points_per_turn = band.size / (2 * np.pi)  # of the angle of a pole
+    offset_ppm = -np.angle(poles) * points_per_turn / per_ppm  # higher shifts have negative frequencies
+    width_ppm = -2 * np.log(np.abs(poles)) * points_per_turn / per_ppm
+    wet = (np.abs(offset_ppm) <= settings.water_half_width_ppm) & (np.abs(poles) < 1.0) & (width_ppm <= widest_ppm)
+    wet &= centre_ppm + offset_ppm >= settings.water_lowest_ppm
+    return poles[wet], amplitude[wet]
 
 
 def _hankel_poles(signal: _Complex, rank: int) -> _Complex:
