@@ -100,6 +100,9 @@ def _add_fit(commands: _Commands) -> None:
     fit.add_argument("--out", type=Path, required=True, help="folder to write to")
     fit.add_argument("--water", type=Path, metavar="REF", help="water reference of the same voxel")
     fit.add_argument(
+        "--eddy-reference", type=Path, metavar="REF", help="water reference for eddy currents, where it is another one"
+    )
+    fit.add_argument(
         "--basis",
         type=Path,
         metavar="FILE|DIR",

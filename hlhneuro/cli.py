@@ -129,6 +129,7 @@ def fit_command(arguments: argparse.Namespace) -> int:
         arguments.svs,
         arguments.out,
         water=arguments.water,
+        eddy_reference=arguments.eddy_reference,
         basis=arguments.basis,
         told=told_facts(arguments),
         tissue=TissueFractions(*arguments.tissue) if arguments.tissue else None,

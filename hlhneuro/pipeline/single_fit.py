@@ -22,6 +22,7 @@ def fit_file(
     out: str | Path,
     *,
     water: str | Path | None = None,
+    eddy_reference: str | Path | None = None,
     basis: str | Path | None = None,
     sidecar: Mapping[str, object] | None = None,
     told: SpectrumFacts | None = None,
@@ -35,6 +36,8 @@ def fit_file(
     svs, water : path
         The spectrum, and a water reference of the same voxel: NIfTI-MRS, or as the scanner wrote them. A file that
         holds both needs no `water`.
+    eddy_reference : path, optional
+        Water reference for eddy currents, where it is not the one for quantification.
     out : path
         Folder to write to; made if it is not there.
     basis : path, optional
@@ -57,14 +60,19 @@ def fit_file(
     if water is not None:
         other, own = _load(Path(water), sidecar, told)
         reference = own or other
+    eddy: Spectrum | None = None
+    if eddy_reference is not None:
+        other, own = _load(Path(eddy_reference), sidecar, told)
+        eddy = own or other
     fit = fit_spectrum(
         spectrum,
         read_basis(basis) if basis is not None else None,
         water=reference,
+        eddy_reference=eddy,
         tissue=tissue,
         settings=settings.spectra,
     )
-    used = [Path(path) for path in (svs, water, basis) if path is not None]
+    used = [Path(path) for path in (svs, water, eddy_reference, basis) if path is not None]
     sources = {path.name: file_sha256(path) for path in used if path.is_file()}
     provenance = Provenance("fit", sources, settings.to_dict()["spectra"], hlhneuro.__version__)
     folder = Path(out)
