@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from nilearn import datasets
 from numpy.typing import NDArray
 
 from hlhneuro.imaging.brain import dilate
@@ -108,6 +107,8 @@ def match_template(
 @functools.cache
 def mni152(voxel_size_mm: int = 2) -> Template:
     """Return MNI152: an average of 152 adults, T1-weighted. What is neither grey nor white matter of it is fluid."""
+    from nilearn import datasets  # here and not above: it takes long to load, and a fit of a spectrum needs none of it
+
     loads = {
         "t1": datasets.load_mni152_template,
         "gm": datasets.load_mni152_gm_template,

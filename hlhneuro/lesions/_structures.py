@@ -9,7 +9,6 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from nilearn import datasets
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -66,6 +65,8 @@ class _Half:
     """The right half of the template at 1 mm, as far as it holds structures: image, tissue, coordinates of voxels."""
 
     def __init__(self) -> None:
+        from nilearn import datasets  # here and not above: it takes long to load, and few commands need it
+
         images = [
             load(resolution=1)
             for load in (

@@ -8,7 +8,6 @@ from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.interpolate import make_interp_spline
 from threadpoolctl import ThreadpoolController
 
 from hlhneuro.errors import InputError, StudyError
@@ -109,6 +108,8 @@ class Basis:
             own = np.arange(self.points) * self.dwell_time_s
             wanted = np.arange(points) * dwell_time_s * stretch
             inside = wanted <= own[-1]
+            from scipy.interpolate import make_interp_spline  # here and not above: it takes long to load
+
             # Brain signals fill a third of the bandwidth or less, where a spline of this order is exact to 1e-4.
             fids[:, inside] = make_interp_spline(own, self.fids.T, k=7)(wanted[inside]).T
         if self.reference_ppm != REFERENCE_PPM:

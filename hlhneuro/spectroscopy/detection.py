@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from scipy.stats import chi2, norm
+from scipy.special import chdtrc, ndtri  # not scipy.stats: it takes long to load
 
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._core import Fitted, Problem, spread
@@ -222,7 +222,7 @@ def _as_normal(statistic: float, edges: NDArray[np.float64]) -> float:
         return float(np.sqrt(statistic))
     if size == 2:
         angle = float(np.arccos(np.clip(np.min(edges @ edges.T), -1.0, 1.0)))
-        rare = 0.5 * chi2.sf(statistic, 1) + angle / (2 * np.pi) * chi2.sf(statistic, 2)
+        rare = 0.5 * chdtrc(1, statistic) + angle / (2 * np.pi) * chdtrc(2, statistic)
     else:
-        rare = 0.5 * (chi2.sf(statistic, size - 1) + chi2.sf(statistic, size))
-    return float(np.clip(norm.isf(rare), 0.0, None)) if rare > 0 else float(np.sqrt(statistic))
+        rare = 0.5 * (chdtrc(size - 1, statistic) + chdtrc(size, statistic))
+    return float(np.clip(-ndtri(rare), 0.0, None)) if rare > 0 else float(np.sqrt(statistic))
