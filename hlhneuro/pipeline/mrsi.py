@@ -8,7 +8,6 @@ from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.spectra import spectrum_name
 from hlhneuro.pipeline.store_mrsi import GridStore
 from hlhneuro.pipeline.task import SubjectRun
-from hlhneuro.pipeline.water_references import water_references_of
 from hlhneuro.spectroscopy import (
     GridContent,
     GridResult,
@@ -19,7 +18,7 @@ from hlhneuro.spectroscopy import (
     regions_of,
 )
 from hlhneuro.spectroscopy.mrsi_anatomy import no_regions
-from hlhneuro.study import Scan, Session
+from hlhneuro.study import Scan, Session, water_references_of
 
 __all__ = ["run_mrsi"]
 

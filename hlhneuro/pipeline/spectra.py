@@ -9,7 +9,6 @@ from hlhneuro.lesions import LesionSeries, territories
 from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.store_spectra import SpectrumStore
 from hlhneuro.pipeline.task import SubjectRun
-from hlhneuro.pipeline.water_references import water_references_of
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import (
     Spectrum,
@@ -21,7 +20,7 @@ from hlhneuro.spectroscopy import (
     mrsinmrs_table,
     place_voxel,
 )
-from hlhneuro.study import Scan, Session
+from hlhneuro.study import Scan, Session, water_references_of
 
 __all__ = ["run_spectra", "spectrum_name"]
 

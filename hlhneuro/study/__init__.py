@@ -35,6 +35,7 @@ from hlhneuro.study.lesion_masks import LesionMask, find_lesion_masks
 from hlhneuro.study.metadata import PHYSICAL_RANGES, Acquisition, PhysicalRange, read_acquisition
 from hlhneuro.study.mrs_files import RawSpectrum, to_image
 from hlhneuro.study.vendor_spectra import SpectrumFacts, convert_spectrum
+from hlhneuro.study.water_references import water_references_of
 
 __all__ = [
     "PHYSICAL_RANGES",
@@ -74,6 +75,7 @@ __all__ = [
     "sidecar_path",
     "steroid_confounded",
     "to_image",
+    "water_references_of",
     "write_dataset_description",
     "write_image",
     "write_json",

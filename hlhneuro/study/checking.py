@@ -18,6 +18,7 @@ from hlhneuro.study.clinical import age_months, read_treatment
 from hlhneuro.study.layout import Scan, Session, Study, Subject
 from hlhneuro.study.lesion_masks import LesionMask, find_lesion_masks
 from hlhneuro.study.metadata import Acquisition, read_acquisition
+from hlhneuro.study.water_references import water_references_of
 
 __all__ = ["CheckRow", "StudyCheck", "check_study"]
 
@@ -203,7 +204,6 @@ def _spectrum_rows(checked: _Checked) -> Iterable[CheckRow]:
     session = checked.session
     sound = {scan.path for scan, _ in checked.facts}
     spectra = [scan for scan in session.spectra if scan.path in sound]
-    references = [dict(scan.entities) for scan in session.water_references if scan.path in sound]
 
     def row(item: str, there: bool, lack: str, remedy: str, *, required: bool = False) -> CheckRow:
         if there:
@@ -216,7 +216,7 @@ def _spectrum_rows(checked: _Checked) -> Iterable[CheckRow]:
         name = scan.path.name
         yield row(
             f"water reference of {name}",
-            dict(scan.entities) in references,
+            any(reference is not None and reference.path in sound for reference in water_references_of(scan, session)),
             "absolute concentrations are not assessable, and so is the necrotic pattern, which needs all of NAA, "
             "creatine and choline to be low",
             f"add {name.replace(f'_{scan.contrast}.', '_mrsref.')}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hlhneuro.pipeline.water_references import water_references_of
+from hlhneuro.study import water_references_of
 
 
 @dataclass(frozen=True)

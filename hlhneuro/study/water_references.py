@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hlhneuro.study import Scan, Session
+from hlhneuro.study.layout import Scan, Session
 
 __all__ = ["water_references_of"]
 
