@@ -167,7 +167,8 @@ class PatternSettings:
     level_sd: float = tuned(
         2.5, "expert-set: several levels are judged in each spectrum, on phantoms 2 were too few", "sd"
     )
-    visit_sd: float = tuned(0.06, "expert-set: repeated spectra of unchanged tissue differ by 3 to 10 %")
+    level_absent_sd: float = tuned(1.5, "expert-set: what matters would have been seen at so many", "sd")
+    visit_sd: float = tuned(0.06, "expert-set: repeated spectra of unchanged tissue vary by 3 to 10 %")
     course_change: float = tuned(0.15, "expert-set: change from one session to the next that counts")
     all_low_ratio: float = tuned(
         0.6, "expert-set, not validated in HLH: NAA, Cr and Cho each; direction after Kamada 1997, Bizzi 2001"

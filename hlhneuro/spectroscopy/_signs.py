@@ -166,7 +166,7 @@ def relative(
     """Return the amount relative to the reference, its uncertainty and on what scale; or why it is not known.
 
     Of the uncertainty of the water reference, what both spectra share cancels; what one has more than the other stays.
-    Two acquisitions of unchanged tissue differ by `PatternSettings.visit_sd` on top of noise.
+    Each of two acquisitions of unchanged tissue varies by `PatternSettings.visit_sd` on top of noise.
     """
     own = amount_of(result, name)
     if own is None:
@@ -192,7 +192,7 @@ def relative(
     if not (np.isfinite(a) and np.isfinite(b)) or b <= 3 * sb:
         return f"{name} of the reference cannot be told from noise"
     ratio = a / b
-    apart = np.hypot(excess, settings.visit_sd)
+    apart = np.hypot(excess, np.sqrt(2.0) * settings.visit_sd)
     return ratio, float(np.hypot(np.hypot(sa, ratio * sb) / b, ratio * apart)), scale
 
 
@@ -233,7 +233,7 @@ def _level(
     words = f"{name} {ratio:.2f} ± {sd:.2f} of {reference.words} ({scale})"
     if beyond >= 0 and changed:
         answer = Answer.PRESENT
-    elif beyond + 2 * sd < 0 or (beyond < 0 and sd < abs(1.0 - limit) / 2):
+    elif beyond < 0 and settings.level_absent_sd * sd < max(-beyond, abs(1.0 - limit)):
         answer = Answer.ABSENT
     else:
         answer, words = Answer.NOT_ASSESSABLE, f"{words}: too uncertain"
