@@ -107,8 +107,11 @@ def preprocess(
     if eddy is not None:
         single = _without_eddy_currents(single, eddy, settings, record, stages)
     cleaned, removed = remove_water(single, settings)
-    record.append(("residual water removal", {"method": "HSVD in a narrow band", "removed": removed}))
+    told: dict[str, object] = {"method": "HSVD in a narrow band", "removed": removed}
+    record.append(("residual water removal", told))
     if removed:
+        water_spectrum = np.abs(np.fft.fftshift(np.fft.fft(single.fid - cleaned)))
+        told["place_ppm"] = round(float(single.ppm[int(np.argmax(water_spectrum))]), 3)  # far off, it hides metabolites
         stages.append(_stage("residual water removal", single, single.fid, cleaned))
     single = single.with_fid(cleaned)
     if looks_conjugated(single, settings.conjugate_energy_ratio):

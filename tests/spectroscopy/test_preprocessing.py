@@ -135,3 +135,9 @@ def test_raw_data_of_a_7_t_scanner_go_all_the_way():
         "transients",
         "transients of the water reference",
     ]
+
+
+def test_the_record_says_where_residual_water_lay():
+    fid = made.spectrum(made.HEALTHY | made.BROAD).fid + 300 * made.line(4.4, 7.0)
+    record = dict(preprocess(made.from_fid(fid), None, SETTINGS).record)
+    assert record["residual water removal"]["place_ppm"] == pytest.approx(4.4, abs=0.01)
