@@ -130,14 +130,22 @@ def evaluate(
     return Solution(parameters, functions, damped, linear, data, residual, linear.cost + penalty)
 
 
-def _jacobian(point: Solution, model: Model) -> _Complex:
-    """Return d(model)/d(parameter), shape (points, parameters); columns of functions without amplitude are zero."""
+def _jacobian(point: Solution, model: Model, common_only: bool = False) -> _Complex:
+    """Return d(model)/d(parameter), shape (points, parameters); columns of functions without amplitude are zero.
+
+    With `common_only`, the columns of the parameters that each function has of its own are left out.
+    """
     count = model.fids.shape[0]
     t = model.time_s
-    rows = np.zeros((model.parameters, model.data.size), dtype=np.complex128)
+    rows = np.zeros((COMMON if common_only else model.parameters, model.data.size), dtype=np.complex128)
     rows[PHASE0] = 1j * point.data
     rows[PHASE1] = rows[PHASE0] * model.offset_ppm
     active = np.flatnonzero(point.linear.free)
+    if common_only:
+        summed = (point.linear.amplitudes[active] @ point.damped[active]) * t
+        total, curved = _spectra(np.stack([summed, summed * t]), model)
+        rows[SHIFT], rows[LORENTZ], rows[GAUSS2] = -2j * np.pi * total, -np.pi * total, -GAUSS * curved
+        return rows.T
     scaled = point.damped[active] * np.multiply.outer(point.linear.amplitudes[active], t)
     by_time = _spectra(scaled, model)
     rows[COMMON + active] = -2j * np.pi * by_time
@@ -219,7 +227,8 @@ def _normal_equations(
 ) -> tuple[_Float, _Float]:
     """Return curvature and downhill direction with amplitudes and baseline eliminated."""
     keep = model.baseline.shrinkage(stiffness)
-    jacobian = np.ascontiguousarray(_jacobian(point, model).T[chosen]).T
+    common_only = bool(chosen.size and chosen.max() < COMMON)
+    jacobian = np.ascontiguousarray(_jacobian(point, model, common_only).T[chosen]).T
     free = point.linear.free
     known = point.linear.products
     across = gram(model.baseline.vectors, jacobian)

@@ -10,6 +10,7 @@ __all__ = ["cut_at_zero"]
 
 _Float = NDArray[np.float64]
 _SWEEPS = 12
+_SETTLED = 1e-4  # of a standard deviation
 _DAMPING = 0.8  # parallel updates of confused amplitudes overshoot otherwise
 
 
@@ -52,5 +53,7 @@ def cut_at_zero(mean: _Float, covariance: _Float) -> tuple[_Float, _Float]:
         inner = np.eye(mean.size) + soft[:, None] * start * soft
         side = soft[:, None] * start
         here = start - side.T @ np.linalg.solve(inner, side)
-        at = first + here @ (pull - precision * first)
+        before, at = at, first + here @ (pull - precision * first)
+        if np.abs(at - before).max() < _SETTLED:
+            break
     return at * scale, here * np.outer(scale, scale)
