@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from hlhneuro.errors import NotAssessable
-from hlhneuro.report import SubjectResults, figures
+from hlhneuro.report import SubjectResults, assess, figures, write_report
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.spectrum_view import spectrum_view
 from hlhneuro.spectroscopy import SpectrumResult
@@ -60,6 +61,17 @@ def test_the_page_gets_the_steps_and_the_table(results: SubjectResults) -> None:
     assert row["steps"].source.startswith("data:image/png")
     assert "4 transients aligned over 1.0 Hz, 1 left out" in row["steps"].alt
     assert row["reporting"] == [{"section": "hardware", "item": "model", "value": "not stated in the data"}]
+
+
+def test_both_are_on_the_page_and_folded_away(results: SubjectResults, tmp_path: Path) -> None:
+    table = pd.DataFrame({"section": ["hardware"], "item": ["model"], "value": ["<b>One</b>"]})
+    spectra = tuple(replace(one, fit=replace(one.fit, stages=STAGES), reporting=table) for one in results.spectra[:1])
+    shown = replace(results, spectra=spectra)
+    page = write_report(shown, assess(shown, (), ()), tmp_path / "page.html").read_text("utf-8")
+    section = page[page.index('id="spectra"') : page.index('id="quality"')]
+    assert "<details><summary>Preparation, before and after</summary>" in section
+    assert "<details><summary>What a report has to state (MRSinMRS)</summary>" in section
+    assert "&lt;b&gt;One&lt;/b&gt;" in section
 
 
 def test_a_fit_without_steps_shows_none(results: SubjectResults) -> None:
