@@ -99,6 +99,8 @@ def fit_spectrum(
     -------
     SpectrumFit
         Concentrations in mmol per kg of tissue water with a water reference, otherwise in arbitrary units ("a.u.").
+        Each is what is expected given the data and that none is negative; `sd` is its error, and `components` and `fit`
+        are drawn with it.
 
     Raises
     ------
