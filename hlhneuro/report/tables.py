@@ -48,6 +48,7 @@ QC_COLUMNS: dict[str, Column] = {
     "fit_seconds": ("s", "Wall time of the fit"),
     "verdict": ("", "good, usable or not usable"),
     "reasons": ("", "What the verdict rests on"),
+    "rejected_transients": ("", "Transients left out of the mean; empty where the data came averaged"),
 }
 MRSINMRS_COLUMNS: dict[str, Column] = {
     "section": ("", "hardware, acquisition, analysis or quality"),

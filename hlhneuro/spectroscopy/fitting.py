@@ -41,7 +41,8 @@ class SpectrumFit:
     concentrations : DataFrame
         Columns ``metabolite, concentration, unit, sd, crlb_percent, ratio_to_tcr, ratio_sd, detected, scale_sd``.
     quality : mapping
-        ``snr, linewidth_hz, linewidth_ppm, shift_ppm, phase0_deg, residual_ratio, fit_seconds, verdict, reasons``;
+        ``snr, linewidth_hz, linewidth_ppm, shift_ppm, phase0_deg, residual_ratio, fit_seconds, verdict, reasons,
+        rejected_transients``;
         verdict is ``good``, ``usable`` or ``not usable``.
     record : tuple of (str, mapping)
         Preprocessing steps with their parameters, in order.
@@ -127,7 +128,8 @@ def fit_spectrum(
         scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes, *more)
         made = _report(prepared.spectrum, problem.basis, fitted, evidence, scale, record, seconds, settings)
-        return replace(made, stages=prepared.stages)
+        quality = dict(made.quality) | {"rejected_transients": prepared.rejected_transients}
+        return replace(made, stages=prepared.stages, quality=quality)
 
 
 def _acquisition(spectrum: Spectrum) -> tuple[str, Mapping[str, object]]:

@@ -63,6 +63,12 @@ class Prepared:
     record: tuple[Record, ...]
     stages: tuple[Stage, ...] = ()
 
+    @property
+    def rejected_transients(self) -> int | None:
+        """How many transients were left out; None where the data came averaged."""
+        rejected = dict(self.record).get("transients", {}).get("rejected")
+        return len(rejected) if isinstance(rejected, list) else None
+
 
 def preprocess(
     spectrum: Spectrum, water: Spectrum | None, settings: SpectraSettings, *, eddy_reference: Spectrum | None = None

@@ -50,6 +50,11 @@ def test_what_the_data_say_is_in_the_table(table):
     assert "tNAA" in table["Cramer-Rao bounds"]
 
 
+def test_the_quality_of_a_fit_counts_rejected_transients(acquired):
+    assert fit_spectrum(acquired, made.basis()).quality["rejected_transients"] == 1
+    assert fit_spectrum(made.from_fid(raw.clean_fid()), made.basis()).quality["rejected_transients"] is None
+
+
 def test_what_the_data_do_not_say_is_not_made_up(table):
     for item in ("transmit coil", "software of the scanner", "shimming", "flip angle", "additional hardware"):
         assert table[item] == MISSING
