@@ -16,8 +16,8 @@ from hlhneuro.spectroscopy.mrsi_anatomy import (
     voxels_on_anatomy,
 )
 from hlhneuro.spectroscopy.mrsi_fit import GridFit, VoxelState, fit_mrsi
-from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
 from hlhneuro.spectroscopy.mrsinmrs import mrsinmrs_table
+from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
 from hlhneuro.spectroscopy.patterns import Circumstances, assess_spectra, spectrum_findings
 from hlhneuro.spectroscopy.preprocessing import preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, water_scale
