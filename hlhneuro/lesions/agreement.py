@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from scipy import ndimage
 
 from hlhneuro.imaging.alignment import BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
+from hlhneuro.lesions.candidates import Candidates, NullHeights, candidates, highest_chance, touching
 from hlhneuro.lesions.differences import Difference
 from hlhneuro.lesions.extent import Border, share_of_core
 from hlhneuro.lesions.tissues import order_free_sum
@@ -26,6 +28,7 @@ def accepted(
     difference: Difference,
     evidence: tuple[FloatImage, FloatImage],
     allowed: tuple[BoolImage, BoolImage],
+    calm: BoolImage,
     blur: tuple[float, ...],
     reach: tuple[int, ...],
     grid: Grid,
@@ -43,45 +46,93 @@ def accepted(
         How unlike normal tissue the first and the second session are.
     allowed : pair of bool array
         Where a lesion of the first and of the second session may lie; the brighter one's counts.
+    calm : bool array
+        Tissue away from fluid, where what is darker than normal shows how chance makes things brighter.
     blur : tuple of float
         How far along each axis the more blurred of the two images is (SD), in voxels.
     reach : tuple of int
         How far along each axis a border may be blurred, in voxels.
     """
-    came = _extent(difference, 1, evidence, allowed, blur, reach, grid, settings)
-    went = _extent(difference, -1, evidence[::-1], allowed[::-1], blur, reach, grid, settings)
+    sides = (_Side(1, *evidence, allowed[1]), _Side(-1, *evidence[::-1], allowed[0]))
+    came, went = (
+        _extent(difference, side, *core, blur, reach, grid, settings)
+        for side, core in zip(sides, _cores(difference, sides, calm, settings), strict=True)
+    )
     return came.astype(np.int8) - went.astype(np.int8)
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One direction of change: its sign, how unlike normal the darker and the brighter session are, where it may be."""
+
+    sign: int
+    darker: FloatImage
+    brighter: FloatImage
+    allowed: BoolImage
+
+    def lesion(self, settings: LesionSettings) -> BoolImage:
+        """Return where the brighter session looks like lesion and the darker one is nearer to normal tissue."""
+        like = self.allowed & (self.brighter > settings.changed_evidence_sd)
+        nearer: BoolImage = self.darker < np.float32(settings.boundary_share) * self.brighter
+        return like & nearer
+
+    def candidates(self, score: FloatImage, settings: LesionSettings) -> Candidates:
+        """Return where the difference lies beyond noise, and how high it and the look of the brighter session rise.
+
+        The two are added (Stouffer); both hold the brighter session's noise, so they correlate by the root of one half.
+        The look counts no more than the difference, or the edge of an old lesion would come for being bright.
+        """
+        size = np.float32(self.sign) * score
+        height = (size + np.minimum(self.brighter, size)) / np.float32(math.sqrt(2 + math.sqrt(2)))
+        return candidates((size > settings.candidate_sd) & self.lesion(settings), height)
+
+    def mirrored(self, calm: BoolImage, settings: LesionSettings) -> _Side:
+        """Return the same with dark for bright, where there is no lesion whose absence would be dark."""
+        return _Side(
+            -self.sign, -self.darker, -self.brighter, self.allowed & calm & (self.darker < settings.suspect_sd)
+        )
+
+
+def _cores(
+    difference: Difference, sides: tuple[_Side, _Side], calm: BoolImage, settings: LesionSettings
+) -> list[tuple[BoolImage, BoolImage]]:
+    """Return for each direction the candidates of all scales that are more than chance, and their tops.
+
+    Chance is what the same images show with dark for bright: what noise, registration and scanners do has no sign,
+    lesions have. Candidates of both directions are judged together, so that exchanging the sessions changes nothing.
+    """
+    found, tails = [], []
+    for score in difference.scores:
+        null = np.concatenate([s.mirrored(calm, settings).candidates(score, settings).heights for s in sides])
+        tails.append(NullHeights.of(null, settings.candidate_sd, settings))
+        found.append([side.candidates(score, settings) for side in sides])
+    chances = [tail.chance(c.heights) for pair, tail in zip(found, tails, strict=True) for c in pair]
+    limit = highest_chance(chances, settings.false_discovery)
+    cores = []
+    for direction in zip(*found, strict=True):
+        tops = [c.tops(tail.height(limit)) for c, tail in zip(direction, tails, strict=True)]
+        whole = [touching(c.where, top) for c, top in zip(direction, tops, strict=True)]
+        cores.append((np.logical_or.reduce(whole), np.logical_or.reduce(tops)))
+    return cores
 
 
 def _extent(
     difference: Difference,
-    sign: int,
-    evidence: tuple[FloatImage, FloatImage],
-    allowed: tuple[BoolImage, BoolImage],
+    side: _Side,
+    core: BoolImage,
+    tops: BoolImage,
     blur: tuple[float, ...],
     reach: tuple[int, ...],
     grid: Grid,
     settings: LesionSettings,
 ) -> BoolImage:
-    darker, brighter = evidence
-    lesion = allowed[1] & (brighter > settings.changed_evidence_sd)
-    lesion &= darker < np.float32(settings.boundary_share) * brighter
-    core = _core(difference, sign, brighter, lesion)
     if not core.any():
         return core
-    amount = np.maximum(np.float32(sign) * difference.amount, np.float32(0))
-    half = lesion & (share_of_core(amount, core, blur, reach, settings) >= settings.boundary_share)
+    amount = np.maximum(np.float32(side.sign) * difference.amount, np.float32(0))
+    share = share_of_core(amount, core, blur, reach, settings, curved=True)
+    half = side.lesion(settings) & (share >= settings.boundary_share)
     inner = Border(core, np.zeros_like(amount), reach).mask(settings.boundary_share)
-    return _large(_touching(half | inner, core), grid, settings)
-
-
-def _touching(mask: BoolImage, seed: BoolImage) -> BoolImage:
-    """Leave the pieces that hold some of the seed."""
-    labels, count = ndimage.label(mask, structure=CUBE)
-    held = np.bincount(labels[seed], minlength=count + 1) > 0
-    held[0] = False
-    kept: BoolImage = held[labels]
-    return kept
+    return _large(touching(half | inner, tops), grid, settings)
 
 
 def _large(mask: BoolImage, grid: Grid, settings: LesionSettings) -> BoolImage:
@@ -91,20 +142,6 @@ def _large(mask: BoolImage, grid: Grid, settings: LesionSettings) -> BoolImage:
     keep[0] = False
     kept: BoolImage = keep[labels]
     return kept
-
-
-def _core(difference: Difference, sign: int, brighter: FloatImage, lesion: BoolImage) -> BoolImage:
-    """Return the regions beyond the null in which the difference and the look of the brighter session have a seed.
-
-    The two are added (Stouffer); both hold the brighter session's noise, so they correlate by the root of one half. One
-    seed holds for all scales: what registration leaves at edges does not fall with the scale as noise does.
-    """
-    core = np.zeros(lesion.shape, bool)
-    seed = np.float32(max(null.seed for _, null in difference.scores) * math.sqrt(2 + math.sqrt(2)))
-    for score, null in difference.scores:
-        size = np.float32(sign) * score
-        core |= _touching((size > null.threshold) & lesion, size + brighter > seed)
-    return core
 
 
 def follow_changes(
@@ -157,7 +194,7 @@ def _with_own_borders(changed: BoolImage, brighter: BoolImage, darker: BoolImage
     have become brighter as a whole. A lesion that is new, or that the brighter session alone hardly shows, ends where
     its own difference does.
     """
-    grown = _touching(changed | (brighter & ~darker), changed)
+    grown = touching(changed | (brighter & ~darker), changed)
     labels, count = ndimage.label(grown, structure=CUBE)
     size, shown = (np.bincount(labels[image], minlength=count + 1) for image in (grown, grown & brighter))
     old = np.bincount(labels[ndimage.binary_dilation(darker, CUBE)], minlength=count + 1) > 0

@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from hlhneuro.imaging.alignment import AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
-from hlhneuro.lesions.evidence import Null, local_fdr, smoothed, symmetric_null
+from hlhneuro.lesions.evidence import smoothed, symmetric_null
 from hlhneuro.settings import LesionSettings
 
 __all__ = ["Difference", "compare_pair"]
@@ -30,12 +30,12 @@ class Difference:
     amount : float32 array
         What came (positive) or went, in units of normal white matter on the leading contrast; all contrasts weighed by
         what they know.
-    scores : tuple of (float32 array, Null)
-        At each scale: the difference over its spread in normal tissue, and what its size says.
+    scores : tuple of float32 array
+        At each scale: the difference over its spread in normal tissue.
     """
 
     amount: FloatImage
-    scores: tuple[tuple[FloatImage, Null], ...]
+    scores: tuple[FloatImage, ...]
 
 
 def compare_pair(
@@ -49,7 +49,7 @@ def compare_pair(
     """Compare two sessions on the contrasts that both have.
 
     Lesions come in two kinds, small and strong or large and faint, so the differences are judged at more than one
-    scale; the chance of a false seed is shared out among the scales.
+    scale.
 
     Parameters
     ----------
@@ -71,7 +71,6 @@ def compare_pair(
     raw = {c: _centred(pair, inside, tissue, voxel_mm, settings) for c, pair in pairs.items()}
     amount = np.zeros(grid.shape, np.float32)
     judged = []
-    error_rate = settings.family_wise_error / len(settings.change_scales_mm)
     for scale_mm in settings.change_scales_mm:
         at_scale = {c: smoothed(d, inside, scale_mm / voxel_mm)[inside] for c, d in raw.items()}
         spreads = {c: _spread(d, bins[c]) for c, d in at_scale.items()}
@@ -83,9 +82,7 @@ def compare_pair(
         z = _confirmed(z, scores, settings.fluid_gate_sd)
         full = np.zeros(grid.shape, np.float32)
         full[inside] = z
-        resel = (2 * np.sqrt(np.pi) * scale_mm / voxel_mm) ** 3
-        null = local_fdr(np.abs(z), resel, settings.local_fdr, error_rate, two_sided=True)
-        judged.append((full, null))
+        judged.append(full)
     return Difference(amount, tuple(judged))
 
 

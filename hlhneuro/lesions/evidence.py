@@ -12,7 +12,7 @@ from scipy.stats import norm
 from hlhneuro.imaging.alignment import BoolImage
 from hlhneuro.imaging.volumes import FloatImage
 
-__all__ = ["Null", "empirical_null", "grow", "local_fdr", "smoothed", "symmetric_null"]
+__all__ = ["Null", "empirical_null", "local_fdr", "smoothed", "symmetric_null"]
 
 FloatArray = NDArray[np.float64]
 Reals = NDArray[np.floating]
@@ -21,30 +21,25 @@ EDGES = np.arange(0.0, 40.01, 0.2)  # of standardised z; the last bin takes ever
 
 @dataclass(frozen=True)
 class Null:
-    """What normal tissue does in a z map, and what that says of every value of z.
+    """How likely a voxel of a z map is normal tissue.
 
     Parameters
     ----------
-    centre, scale : float
-        Of the normal part of the z map.
     fdr : array
         Local false discovery rate in each bin of standardised z from 0 upwards, falling.
-    threshold : float
-        Standardised z from which `fdr` stays below the chosen rate.
-    seed : float
-        Standardised z that normal tissue exceeds anywhere with the chosen family-wise chance.
     """
 
-    centre: float
-    scale: float
     fdr: FloatArray
-    threshold: float
-    seed: float
 
     def probability(self, z: Reals) -> NDArray[np.float32]:
         """Return one minus the local false discovery rate of each standardised z."""
         middle = (EDGES[:-1] + EDGES[1:]) / 2
         return np.asarray(1 - np.interp(z, middle, self.fdr), np.float32)
+
+    def threshold(self, rate: float) -> float:
+        """Return the standardised z from which the local false discovery rate stays below a rate."""
+        below = np.flatnonzero(self.fdr < rate)
+        return float(EDGES[below[0]] if len(below) else EDGES[-1])
 
 
 def smoothed(values: FloatImage, inside: BoolImage, sigma_voxels: float) -> FloatImage:
@@ -72,37 +67,15 @@ def symmetric_null(z: Reals) -> float:
     return float(max(np.quantile(np.abs(z), norm.cdf(1.0) - norm.cdf(-1.0)), 1e-6))
 
 
-def local_fdr(z: Reals, resel_voxels: float, rate: float, family_wise_error: float, *, two_sided: bool) -> Null:
+def local_fdr(z: Reals) -> Null:
     """Judge standardised z values (null: mean 0, SD 1) against how often each occurs.
 
-    Parameters
+    References
     ----------
-    z : array
-        Standardised z of every voxel; absolute values when `two_sided`.
-    resel_voxels : float
-        Voxels per independent element, from the smoothing.
-    rate, family_wise_error : float
-        Operating point of `threshold` and of `seed`.
+    Efron, Ann Appl Stat 2008;2:197.
     """
     seen = np.histogram(np.clip(z, None, EDGES[-1] - 1e-6), EDGES)[0].astype(float)
-    expected = np.diff(norm.cdf(EDGES)) * len(z) * (2 if two_sided else 1)
+    expected = np.diff(norm.cdf(EDGES)) * len(z)
     fdr = np.clip((expected + 1e-6) / np.maximum(seen, 1e-3), 0.0, 1.0)
     fdr[: int(1 / 0.2)] = 1.0  # the null was fitted there
-    fdr = np.minimum.accumulate(fdr)
-    below = np.flatnonzero(fdr < rate)
-    threshold = float(EDGES[below[0]]) if len(below) else float(EDGES[-1])
-    independent = max(len(z) / resel_voxels, 1.0) * (2 if two_sided else 1)
-    seed = max(float(norm.isf(family_wise_error / independent)), threshold)
-    return Null(0.0, 1.0, fdr, threshold, seed)
-
-
-def grow(z: FloatImage, null: Null) -> BoolImage:
-    """Return the connected regions above the threshold that hold a seed (hysteresis)."""
-    labels, count = ndimage.label(z > null.threshold, structure=np.ones((3, 3, 3)))
-    if not count:
-        return np.zeros(z.shape, bool)
-    seeded = np.zeros(count + 1, bool)
-    seeded[np.unique(labels[z > null.seed])] = True
-    seeded[0] = False
-    kept: BoolImage = seeded[labels]
-    return kept
+    return Null(np.minimum.accumulate(fdr))

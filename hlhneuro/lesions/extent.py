@@ -20,6 +20,8 @@ __all__ = ["Border", "blur_voxels", "lesion_share", "reach_voxels", "share_of_co
 CUBE = np.ones((3, 3, 3), bool)
 # Weighs a voxel by how certainly it lies inside: half inside counts a sixteenth (expert-set)
 CORE_POWER = 4
+# A border lies between its inner and its outer voxels, a little inwards as noise frays it (balls of known volume)
+INNER_PART = 0.6
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,13 @@ def lesion_share(
 
 
 def share_of_core(
-    excess: FloatImage, lesion: BoolImage, blur: tuple[float, ...], reach: tuple[int, ...], settings: LesionSettings
+    excess: FloatImage,
+    lesion: BoolImage,
+    blur: tuple[float, ...],
+    reach: tuple[int, ...],
+    settings: LesionSettings,
+    *,
+    curved: bool = False,
 ) -> FloatImage:
     """Return how much of each voxel is lesion, from how far it exceeds what is normal there.
 
@@ -120,16 +128,34 @@ def share_of_core(
         SD of the Gaussian that the image is blurred by, in voxels.
     reach : tuple of int
         How far a core is looked for along each axis, in voxels.
+    curved : bool
+        Whether the border of what is small lies where its own blur leaves it, less than half-way up. Lesions that fade
+        out by themselves, seen in one image, have none of that.
     """
     bright = np.where(lesion, np.maximum(excess, np.float32(0)), np.float32(0))
     # To start with: the mean that weighs each voxel by its own brightness, not led by noise as a maximum is.
+    half = np.float32(settings.boundary_share)
     share = _share(excess, _ratio(bright**2, bright, reach))
     for _ in range(settings.border_steps):
-        mask = lesion & (share > settings.boundary_share)
+        mask = lesion & (share > half)
         recovered = ndimage.gaussian_filter(mask.astype(np.float32), blur)
         core = np.where(mask, recovered**CORE_POWER, np.float32(0))
-        share = _share(excess, _ratio(core * excess, core * recovered, reach))
+        brightness = _ratio(core * excess, core * recovered, reach)
+        if curved:
+            brightness *= _border_height(mask, recovered, reach, half) / half
+        share = _share(excess, brightness)
     return share
+
+
+def _border_height(mask: BoolImage, recovered: FloatImage, reach: tuple[int, ...], flat: np.float32) -> FloatImage:
+    """Return how much of a lesion's brightness is left at its border: half where that is flat, less where it is curved.
+
+    What is blurred as much as it is wide is dimmer at its edge than half of what it is.
+    """
+    sides = mask & ~ndimage.binary_erosion(mask), ndimage.binary_dilation(mask) & ~mask
+    inner, outer = (_ratio(np.where(side, recovered, 0), side.astype(np.float32), reach) for side in sides)
+    height = INNER_PART * inner + (1 - INNER_PART) * outer
+    return np.where((inner > 0) & (outer > 0), height, flat).astype(np.float32)
 
 
 def _share(excess: FloatImage, core: FloatImage) -> FloatImage:

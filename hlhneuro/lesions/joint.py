@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +12,15 @@ from scipy import ndimage
 from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
 from hlhneuro.lesions.agreement import Changes, accepted
+from hlhneuro.lesions.candidates import NullHeights, candidates, highest_chance, touching
 from hlhneuro.lesions.differences import compare_pair
-from hlhneuro.lesions.evidence import Null, grow, local_fdr
+from hlhneuro.lesions.evidence import local_fdr
 from hlhneuro.lesions.extent import Border, blur_voxels, lesion_share, reach_voxels, widened
 from hlhneuro.lesions.normal_tissue import NormalTissue
 from hlhneuro.lesions.tissues import order_free_sum
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["borders_of", "compare", "judge", "large_enough", "pooled", "unchanged"]
+__all__ = ["away_from_fluid", "borders_of", "compare", "judge", "large_enough", "pooled", "unchanged"]
 
 
 def compare(
@@ -27,6 +29,7 @@ def compare(
     inside: list[BoolImage],
     allowed: list[BoolImage],
     tissue: list[FloatImage],
+    calm: BoolImage,
     evidence: list[FloatImage],
     settings: LesionSettings,
 ) -> Changes:
@@ -38,6 +41,8 @@ def compare(
         Where each session can be judged, and where lesions are looked for in it.
     tissue : list of array
         Tissue probabilities, the same for all sessions.
+    calm : bool array
+        Tissue away from fluid.
     evidence : list of array
         How unlike normal tissue each session is.
     """
@@ -54,11 +59,20 @@ def compare(
             leading = shared[:1] * 2
             reach = reach_voxels(pair, leading, series.grid, settings)
             both = [blur_voxels(s, c, series.grid, settings) for s, c in zip(pair, leading, strict=True)]
-            blur = tuple(float(x) for x in np.max(both, axis=0))
+            smoothing = min(settings.change_scales_mm) / series.grid.mean_edge_mm
+            blur = tuple(float(x) for x in np.hypot(np.max(both, axis=0), smoothing))
             well = _well_covered(pair, reach)
             places = (allowed[j] & well, allowed[i] & well)
-            changes[i, j] = accepted(difference, (evidence[j], evidence[i]), places, blur, reach, series.grid, settings)
+            looks = evidence[j], evidence[i]
+            changes[i, j] = accepted(difference, looks, places, calm, blur, reach, series.grid, settings)
     return changes
+
+
+def away_from_fluid(grid: Grid, fluid: FloatImage, settings: LesionSettings) -> BoolImage:
+    """Return where no fluid is near enough to make tissue look dark."""
+    near = ndimage.gaussian_filter(fluid, settings.prior_blur_mm / grid.mean_edge_mm)
+    calm: BoolImage = near < settings.fluid_prior
+    return calm
 
 
 def _well_covered(pair: tuple[AlignedSession, AlignedSession], reach: tuple[int, ...]) -> BoolImage | bool:
@@ -98,34 +112,60 @@ def pooled(i: int, images: list[FloatImage], same: Mapping[tuple[int, int], Bool
     return np.asarray(order_free_sum(terms) / np.maximum(count, 1), np.float32)
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """Lesions found in each session.
+
+    Parameters
+    ----------
+    height : float
+        Standardised z that starts a lesion.
+    found : list of bool array
+        Regions that are lesion, down to where a voxel is as likely normal as not.
+    seeds : list of bool array
+        Their tops: a piece that is left of a region without one says nothing by itself.
+    missed : list of float32 array
+        How likely each voxel outside of them is lesion.
+    """
+
+    height: float
+    found: list[BoolImage]
+    seeds: list[BoolImage]
+    missed: list[FloatImage]
+
+
 def judge(
     grid: Grid,
     evidence: list[FloatImage],
     changes: Changes,
     allowed: list[BoolImage],
+    calm: BoolImage,
     settings: LesionSettings,
-) -> tuple[Null, list[BoolImage], list[FloatImage]]:
-    """Judge all sessions with one operating point, and voxels that have changed with their own.
+) -> Judgement:
+    """Say where lesions are found in each session, how high one has to rise, and how likely one was missed.
 
-    Where a voxel is brighter than at another session a lesion is far more likely than elsewhere, so those voxels are
-    a class of their own with its own false discovery rate (Efron, Ann Appl Stat 2008;2:197).
+    Regions brighter than normal tissue are held against what the same sessions show with dark for bright, away from
+    fluid; all sessions are judged together. Where a lesion came or went the region that it lies in is one. It reaches
+    down to where a voxel is as likely normal as not.
     """
+    height = np.float32(settings.suspect_sd)
+    found = [candidates(here & (z > height), z) for z, here in zip(evidence, allowed, strict=True)]
+    mirrored = [candidates(here & calm & (z < -height), -z) for z, here in zip(evidence, allowed, strict=True)]
+    tail = NullHeights.of(np.concatenate([c.heights for c in mirrored]), settings.suspect_sd, settings)
+    limit = highest_chance([tail.chance(c.heights) for c in found], settings.false_discovery)
+    null = local_fdr(np.concatenate([z[a] for z, a in zip(evidence, allowed, strict=True)]))
+    level = np.float32(min(null.threshold(settings.local_fdr), tail.height(limit)))
     brighter = brighter_than_another(changes, len(evidence)) or [np.zeros(grid.shape, bool)]
-    values = np.concatenate([z[a] for z, a in zip(evidence, allowed, strict=True)])
-    changed = np.concatenate([z[a & b] for z, a, b in zip(evidence, allowed, brighter, strict=True)])
-    resel = (2 * np.sqrt(np.pi) * settings.context_mm / grid.mean_edge_mm) ** 3
-    rates = (settings.local_fdr, settings.family_wise_error)
-    null = local_fdr(values, resel, *rates, two_sided=False)
-    null_changed = local_fdr(changed, resel, *rates, two_sided=False)
-    masks, probabilities = [], []
-    for z, a, b in zip(evidence, allowed, brighter, strict=True):
-        mask = grow(np.where(a, z, np.float32(0)), null)
-        mask |= grow(np.where(a & b, z, np.float32(0)), null_changed)
-        probability = np.where(b, np.maximum(null.probability(z), null_changed.probability(z)), null.probability(z))
-        probability = np.where(mask, np.maximum(probability, 0.5), probability)
-        masks.append(mask)
-        probabilities.append(np.asarray(np.where(a, probability, 0), np.float32))
-    return null, masks, probabilities
+    masks, seeds = [], []
+    for region, changed in zip(found, brighter, strict=True):
+        where = region.tops(float(level))
+        seed = region.tops(tail.height(limit)) | (where & changed)
+        masks.append(touching(where, seed))
+        seeds.append(seed)
+    left = [here & ~mask for here, mask in zip(allowed, masks, strict=True)]
+    null = local_fdr(np.concatenate([z[a] for z, a in zip(evidence, left, strict=True)]))
+    missed = [np.where(a, null.probability(z), np.float32(0)) for z, a in zip(evidence, left, strict=True)]
+    return Judgement(tail.height(limit), masks, seeds, missed)
 
 
 def borders_of(

@@ -12,9 +12,19 @@ from hlhneuro.lesions.abnormality import abnormality
 from hlhneuro.lesions.agreement import follow_changes
 from hlhneuro.lesions.anatomy import false_positive_places
 from hlhneuro.lesions.bright_places import bright_places, normally_bright
+from hlhneuro.lesions.candidates import touching
 from hlhneuro.lesions.confidence import confidence, usable_contrasts
-from hlhneuro.lesions.joint import borders_of, compare, judge, large_enough, pooled, unchanged
+from hlhneuro.lesions.joint import (
+    away_from_fluid,
+    borders_of,
+    compare,
+    judge,
+    large_enough,
+    pooled,
+    unchanged,
+)
 from hlhneuro.lesions.normal_tissue import covered_brain, normal_tissue
+from hlhneuro.lesions.probability import lesion_probability
 from hlhneuro.lesions.sensitivity import detectable_contrast
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import territory_labels
@@ -74,17 +84,18 @@ def segment_lesions(
         here & ~excluded & ~normally_bright(places, s, contrasts[s.label][0], normal, settings)
         for s, here in zip(sessions, inside, strict=True)
     ]
-    changes = compare(series, sessions, inside, allowed, normal.maps, evidence, settings)
+    calm = away_from_fluid(series.grid, normal.maps[TISSUES.index("csf")], settings)
+    changes = compare(series, sessions, inside, allowed, normal.maps, calm, evidence, settings)
     same = unchanged(changes, inside, series.grid, settings)
     joint = [pooled(i, evidence, same) for i in range(len(sessions))]
-    null, found, probabilities = judge(series.grid, joint, changes, allowed, settings)
+    judged = judge(series.grid, joint, changes, allowed, calm, settings)
     witnesses = [contrasts[s.label][0] for s in sessions]
     rims = [where & (z > settings.rim_sd) for where, z in zip(allowed, joint, strict=True)]
-    borders = borders_of(sessions, witnesses, normal, found, rims, same, series.grid, settings)
-    masks = [border.mask(settings.boundary_share) for border in borders]
+    borders = borders_of(sessions, witnesses, normal, judged.found, rims, same, series.grid, settings)
+    masks = [touching(b.mask(settings.boundary_share), s) for b, s in zip(borders, judged.seeds, strict=True)]
     masks = large_enough(series.grid, follow_changes(masks, changes, evidence, inside, series.grid, settings), settings)
     results = []
-    for i, (session, mask, probability) in enumerate(zip(sessions, masks, probabilities, strict=True)):
+    for i, (session, mask, missed) in enumerate(zip(sessions, masks, judged.missed, strict=True)):
         label, age = session.label, ages_years.get(session.label)
         doubt = normal.one_sided.get(label, "")
         trust, reason = confidence(series, session, contrasts[label], age, settings, doubt)
@@ -92,7 +103,7 @@ def segment_lesions(
         results.append(
             SessionLesions(
                 label=session.label,
-                probability=np.where(mask, np.maximum(probability, np.float32(0.5)), probability),
+                probability=lesion_probability(missed, borders[i], mask, session, witnesses[i], settings),
                 mask=mask,
                 volume_ml=float(mask.sum() * series.grid.voxel_volume_ml),
                 volume_sd_ml=errors.load_sd_ml,
@@ -101,7 +112,7 @@ def segment_lesions(
                 confidence=trust,
                 reason=reason,
                 detectable_contrast=detectable_contrast(
-                    session, witnesses[i], allowed[i], normal, unlike[i], null.seed, series.grid, settings
+                    session, witnesses[i], allowed[i], normal, unlike[i], judged.height, series.grid, settings
                 ),
             )
         )

@@ -13,7 +13,7 @@ from hlhneuro.imaging.alignment import AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import Grid
 from hlhneuro.settings import LesionSettings
 
-__all__ = ["VolumeErrors", "mask_errors", "volume_errors"]
+__all__ = ["VolumeErrors", "border_sds", "mask_errors", "volume_errors"]
 
 FloatArray = NDArray[np.float64]
 
@@ -126,17 +126,52 @@ def volume_errors(
     sampling_ml = _sampling_sds_ml(areas_mm2, session, grid)
     if session is None or witness is None or not areas_mm2.any():
         return VolumeErrors(sampling_ml, np.zeros(count + 1), np.zeros(count + 1))
-    noise_over_contrast = session.noise_sd[witness] / _contrasts(identities, count, session, witness, grid, settings)
-    width_mm = max(settings.soft_edge_mm, float(_native_edges_mm(session, grid).max()))
-    left_out = (
-        1 + (noise_over_contrast / settings.border_faint_ratio) ** 4
-    )  # expert-set: steep, as the edge is not found beyond
-    depth_mm = noise_over_contrast * width_mm * np.minimum(left_out, settings.border_faint_most)
+    width_mm = _edge_width_mm(session, grid, settings)
+    depth_mm = width_mm * _unsure(identities, count, session, witness, grid, settings)
     radius_mm = np.sqrt(areas_mm2 / (4 * math.pi))
     kept_ml = areas_mm2 * settings.border_noise_kept * depth_mm / 1000.0
     fresh_ml = areas_mm2 * settings.border_noise_fresh * depth_mm / 1000.0
     common_ml = areas_mm2 * np.minimum(settings.border_sd_mm, radius_mm) / 1000.0
     return VolumeErrors(np.hypot(sampling_ml, fresh_ml), kept_ml, common_ml)
+
+
+def border_sds(
+    identities: NDArray[np.int32],
+    count: int,
+    session: AlignedSession,
+    witness: str,
+    grid: Grid,
+    settings: LesionSettings,
+) -> FloatArray:
+    """Return the standard uncertainty of how much of a voxel at the border is lesion (1 is all), for each lesion.
+
+    A border that is `d` deep uncertain, where the image fades over a width `w`, is uncertain by ``d / w`` in height.
+    """
+    if not count:
+        return np.zeros(1)
+    drawn = math.hypot(settings.border_noise_kept, settings.border_noise_fresh)
+    noise = drawn * _unsure(identities, count, session, witness, grid, settings)
+    sds: FloatArray = np.hypot(noise, settings.border_sd_mm / _edge_width_mm(session, grid, settings))
+    return sds
+
+
+def _edge_width_mm(session: AlignedSession, grid: Grid, settings: LesionSettings) -> float:
+    return max(settings.soft_edge_mm, float(_native_edges_mm(session, grid).max()))
+
+
+def _unsure(
+    identities: NDArray[np.int32],
+    count: int,
+    session: AlignedSession,
+    witness: str,
+    grid: Grid,
+    settings: LesionSettings,
+) -> FloatArray:
+    """Return noise over contrast of each lesion, and what a faint edge adds: steeply, as it is not found beyond."""
+    ratio = session.noise_sd[witness] / _contrasts(identities, count, session, witness, grid, settings)
+    left_out = 1 + (ratio / settings.border_faint_ratio) ** 4
+    unsure: FloatArray = ratio * np.minimum(left_out, settings.border_faint_most)
+    return unsure
 
 
 def mask_errors(

@@ -228,7 +228,7 @@ def run_report(
     def answer() -> Findings:
         imaging: tuple[Finding, ...] = ()
         if aligned is not None and lesions is not None and change is not None:
-            imaging = lesion_findings(aligned, lesions, change, signs, volumes)
+            imaging = lesion_findings(aligned, lesions, change, signs, volumes, task.settings.lesions)
         return assess(results(), imaging, find_patterns(task, ledger, spectra))
 
     findings = ledger.attempt("findings", answer)

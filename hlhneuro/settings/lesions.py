@@ -30,11 +30,16 @@ class LesionSettings:
     side_gap: float = tuned(
         0.15, "expert-set: more than coil and myelination differ between the sides", "of white matter"
     )
-    suspect_sd: float = tuned(2.5, "expert-set: one normal voxel in 160 lies beyond; it takes no part in a null", "SD")
+    suspect_sd: float = tuned(
+        2.5, "expert-set: one normal voxel in 160 lies beyond; it takes no part in a null and may be lesion", "SD"
+    )
     prior_bins: int = tuned(8, "expert-set: finer than the error of a template prior")
     prior_bin_voxels: int = tuned(1000, "expert-set: centre and scale known to a twentieth of the scale", "voxels")
-    family_wise_error: float = tuned(0.05, "convention: chance of one false seed in a brain without lesions")
+    false_discovery: float = tuned(0.05, "convention: one false lesion in twenty (Benjamini & Hochberg 1995)")
     local_fdr: float = tuned(0.5, "Efron 2004: as likely lesion as normal tissue")
+    candidate_sd: float = tuned(2.0, "convention: a difference beyond 95 % of normal tissue; noise falls apart", "SD")
+    null_tail: float = tuned(0.33, "expert-set: enough to learn from, most of it far from a lesion's height")
+    null_candidates: int = tuned(10, "expert-set: fewer do not make a tail")
     core_fluid_mm: float = tuned(
         10.0, "expert-set: fluid deeper than this below the brain's surface is ventricle", "mm"
     )

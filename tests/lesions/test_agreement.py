@@ -8,13 +8,11 @@ from hypothesis.extra.numpy import arrays
 from hlhneuro.imaging.volumes import Grid
 from hlhneuro.lesions.agreement import accepted, follow_changes
 from hlhneuro.lesions.differences import Difference
-from hlhneuro.lesions.evidence import Null
 from hlhneuro.settings import LesionSettings
 
 SHAPE = (24, 24, 24)
 GRID = Grid(SHAPE, np.eye(4))
 COARSE = Grid((1, 1, 3), np.diag([10.0, 10, 10, 1]))  # a voxel is large enough to be a lesion
-NULL = Null(0.0, 1.0, np.zeros(1), threshold=3.0, seed=5.0)
 RULES = (COARSE, LesionSettings())
 R = np.linalg.norm(np.indices(SHAPE) - 11.5, axis=0)
 BALL = np.clip((6.0 - R) / 1.5 + 0.5, 0, 1).astype(np.float32)  # an edge 1.5 mm wide; half of it at 6 mm
@@ -22,9 +20,9 @@ EVERYWHERE = np.ones(SHAPE, bool)
 
 
 def judged(amount, darker, brighter):
-    difference = Difference(amount, ((30 * amount, NULL),))
+    difference = Difference(amount, (30 * amount,))
     places, blur = (EVERYWHERE, EVERYWHERE), (1.5 / np.sqrt(12),) * 3
-    return accepted(difference, (darker, brighter), places, blur, (3, 3, 3), GRID, LesionSettings())
+    return accepted(difference, (darker, brighter), places, EVERYWHERE, blur, (3, 3, 3), GRID, LesionSettings())
 
 
 @pytest.mark.parametrize("height", [0.2, 0.5])

@@ -14,7 +14,7 @@ from tests.lesions.synthetic import LESION, SPHERES, series, session, template
 
 LEFT, RIGHT = SPHERES["left"], SPHERES["right"]
 QUICK = LesionSettings(em_iterations=5, em_voxels=10_000)
-STRICT = LesionSettings(em_iterations=5, em_voxels=10_000, family_wise_error=1e-6)  # no lesion by chance
+STRICT = LesionSettings(em_iterations=5, em_voxels=10_000, false_discovery=1e-6)  # no lesion by chance
 
 
 def run(*sessions, settings: LesionSettings = QUICK) -> tuple[LesionSeries, LesionChange, dict]:
