@@ -1,42 +1,6 @@
 """From scanner images to comparable images."""
 
-from hlhneuro.imaging.alignment import (
-    AlignedSeries,
-    AlignedSession,
-    PreparedSession,
-    RegistrationQuality,
-    align,
-    prepare,
-)
-from hlhneuro.imaging.resampling import coverage, resample, resample_labels, resample_mask
-from hlhneuro.imaging.template_files import template_checksums, template_paths
-from hlhneuro.imaging.transform_files import load_itk, load_linear, load_transform, save_itk, save_transform
-from hlhneuro.imaging.transforms import AffineTransform, DisplacementTransform, Transform
-from hlhneuro.imaging.volumes import Grid, Step, Volume, load_volume
+import lazy_loader
 
-__all__ = [
-    "AffineTransform",
-    "AlignedSeries",
-    "AlignedSession",
-    "DisplacementTransform",
-    "Grid",
-    "PreparedSession",
-    "RegistrationQuality",
-    "Step",
-    "Transform",
-    "Volume",
-    "align",
-    "coverage",
-    "load_itk",
-    "load_linear",
-    "load_transform",
-    "load_volume",
-    "prepare",
-    "resample",
-    "resample_labels",
-    "resample_mask",
-    "save_itk",
-    "save_transform",
-    "template_checksums",
-    "template_paths",
-]
+# What the package offers stands in `__init__.pyi`; each name is loaded when it is first asked for.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

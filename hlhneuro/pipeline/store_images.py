@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from hlhneuro.imaging import (
 from hlhneuro.lesions import ChangeCode, IntervalChange, LesionChange, LesionSeries, SessionLesions, territory_table
 from hlhneuro.lesions.change import carried_codes
 from hlhneuro.pipeline.ledger import Kept
+from hlhneuro.pipeline.plain import as_u8, frame_from_json, frame_to_json, grid_from_json, grid_to_json, read_image
 from hlhneuro.study import Provenance, derivative_path, write_image, write_json, write_table
 
 __all__ = ["ImageStore"]
@@ -331,37 +331,3 @@ def split_contrast(contrast: str) -> tuple[dict[str, str], str]:
     """Return the ``ce`` entity, if any, and the BIDS suffix of a contrast name."""
     prefix, _, suffix = contrast.rpartition("_")
     return ({"ce": prefix.removeprefix("ce-")} if prefix else {}), suffix
-
-
-def as_u8(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """Return a mask as it is stored."""
-    return mask.astype(np.uint8)
-
-
-def read_image(path: Path) -> NDArray[Any]:
-    """Read back the array of a stored image in the type it was stored in."""
-    image: Any = nib.load(path)
-    return np.ascontiguousarray(image.dataobj)  # sums depend on the order in memory
-
-
-def grid_to_json(grid: Grid) -> dict[str, Any]:
-    """Return a grid as plain JSON types."""
-    return {"shape": list(grid.shape), "affine": grid.affine.tolist()}
-
-
-def grid_from_json(found: Mapping[str, Any]) -> Grid:
-    """Read back a grid."""
-    x, y, z = found["shape"]
-    return Grid((x, y, z), np.array(found["affine"], dtype=float))
-
-
-def frame_to_json(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return a table as plain JSON types, every digit kept (what pandas writes is rounded)."""
-    types = {str(name): str(frame[name].dtype) for name in frame.columns}
-    return {"types": types, "columns": {name: frame[name].tolist() for name in types}}
-
-
-def frame_from_json(found: Mapping[str, Any]) -> pd.DataFrame:
-    """Read back a table."""
-    columns = {name: pd.Series(found["columns"][name], dtype=kind) for name, kind in found["types"].items()}
-    return pd.DataFrame(columns, columns=list(columns))

@@ -14,41 +14,10 @@ from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import plural, quantity
 from hlhneuro.spectroscopy import GridResult, VoxelState
 
-__all__ = ["GRID_COLUMNS", "GRID_VOXEL_COLUMNS", "grid_rows", "grid_view"]
+__all__ = ["grid_rows", "grid_view"]
 
 Row = dict[str, Any]
-Column = tuple[str, str]
 
-GRID_COLUMNS: dict[str, Column] = {
-    "grid": ("", "Entities of the spectroscopic grid"),
-    "echo_time_s": ("s", "Echo time"),
-    "sequence": ("", "Localisation sequence"),
-    "region": ("", "lesion or normal_appearing: voxels that are mostly lesion, or hold next to none"),
-    "metabolite": ("", "Basis function, or a sum of several"),
-    "ratio_to_tcr": ("", "Mean ratio to total creatine over the voxels of the region that can be trusted"),
-    "ratio_sd": ("", "Standard uncertainty of the mean, from the Cramer-Rao bounds of its voxels"),
-    "spread": ("", "Standard deviation of the ratio between the voxels"),
-    "voxels": ("", "Count of voxels in the mean"),
-    "reason": ("", "Why there is no mean"),
-}
-GRID_VOXEL_COLUMNS: dict[str, Column] = {
-    **{axis: ("", f"Index of the voxel along the {place} axis of the grid, from zero") for axis, place in
-       (("i", "first"), ("j", "second"), ("k", "third"))},
-    "x_mm": ("mm", "Centre in scanner space, positive to the patient's right"),
-    "y_mm": ("mm", "Centre in scanner space, positive to the front"),
-    "z_mm": ("mm", "Centre in scanner space, positive upwards"),
-    "verdict": ("", "good, usable, not usable, empty (no signal), outside (of the brain: not fitted) or failed"),
-    "reason": ("", "What the verdict rests on"),
-    "snr": ("", "Height of the largest metabolite peak over twice the standard deviation of the noise"),
-    "linewidth_hz": ("Hz", "Full width at half maximum"),
-    "shift_hz": ("Hz", "Offset towards higher ppm that the fit found"),
-    "residual_ratio": ("", "Standard deviation of the residual over that of the noise; 1 is a perfect fit"),
-    "voxel_brain": ("", "Fraction of the voxel in the brain"),
-    "voxel_gm": ("", "Fraction of grey matter in the voxel"),
-    "voxel_wm": ("", "Fraction of white matter in the voxel"),
-    "voxel_csf": ("", "Fraction of cerebrospinal fluid in the voxel"),
-    "voxel_lesion": ("", "Fraction of lesion in the voxel"),
-}  # fmt: skip
 _REGIONS = {"lesion": "Lesion", "normal_appearing": "Normal-appearing brain"}
 
 

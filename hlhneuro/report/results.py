@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hlhneuro.imaging.alignment import AlignedSeries
-from hlhneuro.lesions.change import LesionChange
-from hlhneuro.lesions.series import LesionSeries
-from hlhneuro.lesions.signs import LesionSigns
-from hlhneuro.lesions.volumes import VolumeChange
-from hlhneuro.settings import Settings
-from hlhneuro.spectroscopy.mrsi_anatomy import GridResult
-from hlhneuro.spectroscopy.results import SpectrumResult
-from hlhneuro.study.layout import Subject
+if TYPE_CHECKING:  # these rooms are large: who asks for a status only does not load them
+    from hlhneuro.imaging import AlignedSeries
+    from hlhneuro.lesions import LesionChange, LesionSeries, LesionSigns, VolumeChange
+    from hlhneuro.settings import Settings
+    from hlhneuro.spectroscopy import GridResult, SpectrumResult
+    from hlhneuro.study import Subject
 
 __all__ = ["StageStatus", "SubjectResults"]
 

@@ -9,12 +9,13 @@ import pandas as pd
 
 from hlhneuro.lesions.interval_findings import incomparable, lesions_compared
 from hlhneuro.report.findings import Findings
-from hlhneuro.report.mrsi_view import GRID_COLUMNS, grid_rows
+from hlhneuro.report.mrsi_view import grid_rows
 from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.spectral_columns import FIT_COLUMNS, GRID_COLUMNS, QC_COLUMNS
 from hlhneuro.report.words import days_between, session_of
 
-__all__ = ["COLUMNS", "FIT_COLUMNS", "MRSINMRS_COLUMNS", "QC_COLUMNS", "findings_table", "lesions_of", "tables_of"]
+__all__ = ["COLUMNS", "findings_table", "lesions_of", "tables_of"]
 
 Column = tuple[str, str]
 
@@ -26,35 +27,6 @@ _SESSION: dict[str, Column] = {
     "age_years": ("years", "Age at the session"),
 }
 _PLACE: dict[str, Column] = {"territory": ("", "Name of the territory"), "side": ("", "left, right or midline")}
-
-FIT_COLUMNS: dict[str, Column] = {
-    "metabolite": ("", "Basis function, or a sum of several (tNAA, tCr, tCho, Glx, lipid and macromolecule groups)"),
-    "concentration": ("", "Fitted concentration, in the unit that the column 'unit' names"),
-    "unit": ("", "Unit of concentration and sd"),
-    "sd": ("", "Standard uncertainty of the concentration, of the fit and of its scale, in the same unit"),
-    "crlb_percent": ("%", "Cramer-Rao lower bound of the fit relative to the concentration"),
-    "ratio_to_tcr": ("", "Concentration divided by that of total creatine"),
-    "ratio_sd": ("", "Standard uncertainty of the ratio"),
-    "detected": ("", "Whether the signal stands out of its uncertainty"),
-    "scale_sd": ("", "The part of sd that comes from the water reference: tissue fractions, relaxation, water content"),
-}
-QC_COLUMNS: dict[str, Column] = {
-    "snr": ("", "Height of the largest metabolite peak over twice the standard deviation of the noise"),
-    "linewidth_hz": ("Hz", "Full width at half maximum"),
-    "linewidth_ppm": ("ppm", "Full width at half maximum"),
-    "shift_ppm": ("ppm", "Shift of the spectrum that the fit found"),
-    "phase0_deg": ("degree", "Zero-order phase that the fit found"),
-    "residual_ratio": ("", "Standard deviation of the residual over that of the noise; 1 is a perfect fit"),
-    "fit_seconds": ("s", "Wall time of the fit"),
-    "verdict": ("", "good, usable or not usable"),
-    "reasons": ("", "What the verdict rests on"),
-    "rejected_transients": ("", "Transients left out of the mean; empty where the data came averaged"),
-}
-MRSINMRS_COLUMNS: dict[str, Column] = {
-    "section": ("", "hardware, acquisition, analysis or quality"),
-    "item": ("", "What a report of a spectrum has to state (Lin 2021, NMR Biomed 34:e4484)"),
-    "value": ("", "What the data and the fit say; or: not stated in the data"),
-}
 
 COLUMNS: dict[str, dict[str, Column]] = {
     "lesions": {

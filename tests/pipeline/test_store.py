@@ -14,15 +14,9 @@ from pandas.testing import assert_frame_equal
 
 from hlhneuro.imaging import Grid
 from hlhneuro.lesions import IntervalChange, LesionChange
-from hlhneuro.pipeline.store_images import (
-    ImageStore,
-    frame_from_json,
-    frame_to_json,
-    grid_from_json,
-    grid_to_json,
-    split_contrast,
-)
-from hlhneuro.pipeline.store_spectra import fit_from_json, fit_to_json
+from hlhneuro.pipeline.plain import frame_from_json, frame_to_json, grid_from_json, grid_to_json
+from hlhneuro.pipeline.store_fits import fit_from_json, fit_to_json
+from hlhneuro.pipeline.store_images import ImageStore, split_contrast
 from hlhneuro.spectroscopy import SpectrumFit
 from hlhneuro.study import Provenance
 

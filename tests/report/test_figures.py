@@ -14,10 +14,10 @@ from scipy import ndimage as ndi
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report import figures, tables_of
+from hlhneuro.report.figures.course import session_places
 from hlhneuro.report.figures.sheet import AXIAL, CORONAL, MARGIN_MM, PLANES, Row, View, draw_sheet
 from hlhneuro.report.figures.slices import choose_slices
 from hlhneuro.report.figures.style import CHANGE_COLOURS
-from hlhneuro.report.figures.timeline import session_places
 from tests.report.conftest import SPHERES, make_fit
 
 

@@ -1,0 +1,21 @@
+from .basis_set import make_basis_set
+from .cohort import load_results, run_group
+from .recovery import Recovery, recover
+from .runs import RunOutcome, run
+from .single_fit import fit_file
+from .subject import load_subject, run_subject
+from .task import SubjectRun
+
+__all__ = [
+    "Recovery",
+    "RunOutcome",
+    "SubjectRun",
+    "fit_file",
+    "load_results",
+    "load_subject",
+    "make_basis_set",
+    "recover",
+    "run",
+    "run_group",
+    "run_subject",
+]

@@ -1,0 +1,43 @@
+from .accuracy import detection_curves, lactate_curves, reliability
+from .cohort import interval_changes, load_trajectories, territory_frequency
+from .course import timeline
+from .mrsi import grid_quality, metabolite_maps
+from .quality import (
+    brain_outlines,
+    contrast_outlines,
+    midspace_slices,
+    session_outlines,
+    template_outlines,
+)
+from .slices import change_panels, session_panels
+from .spectra import preparation_steps, spectrum_fit
+from .style import png_bytes, save_svg
+from .territories import territory_load
+from .volumes import volume_course
+from .voxels import voxel_location
+
+__all__ = [
+    "brain_outlines",
+    "change_panels",
+    "contrast_outlines",
+    "detection_curves",
+    "grid_quality",
+    "interval_changes",
+    "lactate_curves",
+    "load_trajectories",
+    "metabolite_maps",
+    "midspace_slices",
+    "png_bytes",
+    "preparation_steps",
+    "reliability",
+    "save_svg",
+    "session_outlines",
+    "session_panels",
+    "spectrum_fit",
+    "template_outlines",
+    "territory_frequency",
+    "territory_load",
+    "timeline",
+    "volume_course",
+    "voxel_location",
+]
