@@ -2,6 +2,7 @@ from .basis_set import make_basis_set
 from .cohort import load_results, run_group
 from .recovery import Recovery, recover
 from .runs import RunOutcome, run
+from .session_spectra import fit_spectra
 from .single_fit import fit_file
 from .subject import load_subject, run_subject
 from .task import SubjectRun
@@ -11,6 +12,7 @@ __all__ = [
     "RunOutcome",
     "SubjectRun",
     "fit_file",
+    "fit_spectra",
     "load_results",
     "load_subject",
     "make_basis_set",
