@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.stats import norm
 
 from hlhneuro.imaging.alignment import AlignedSeries, AlignedSession, BoolImage
 from hlhneuro.imaging.volumes import FloatImage, Grid
@@ -148,24 +149,28 @@ def judge(
     fluid; all sessions are judged together. Where a lesion came or went the region that it lies in is one. It reaches
     down to where a voxel is as likely normal as not.
     """
-    height = np.float32(settings.suspect_sd)
-    found = [candidates(here & (z > height), z) for z, here in zip(evidence, allowed, strict=True)]
-    mirrored = [candidates(here & calm & (z < -height), -z) for z, here in zip(evidence, allowed, strict=True)]
+    least = np.float32(settings.suspect_sd)
+    found = [candidates(here & (z > least), z) for z, here in zip(evidence, allowed, strict=True)]
+    mirrored = [candidates(here & calm & (z < -least), -z) for z, here in zip(evidence, allowed, strict=True)]
     tail = NullHeights.of(np.concatenate([c.heights for c in mirrored]), settings.suspect_sd, settings)
     limit = highest_chance([tail.chance(c.heights) for c in found], settings.false_discovery)
     null = local_fdr(np.concatenate([z[a] for z, a in zip(evidence, allowed, strict=True)]))
-    level = np.float32(min(null.threshold(settings.local_fdr), tail.height(limit)))
+    resel = (2 * np.sqrt(np.pi) * settings.context_mm / grid.mean_edge_mm) ** 3
+    places = max(sum(int(here.sum()) for here in allowed) / resel, 1.0)
+    # Dark lesions spoil the mirror: no more is asked for than what Gaussian noise nowhere reaches
+    height = min(tail.height(limit), float(norm.isf(settings.false_discovery / places)))
+    level = min(null.threshold(settings.local_fdr), height)
     brighter = brighter_than_another(changes, len(evidence)) or [np.zeros(grid.shape, bool)]
     masks, seeds = [], []
     for region, changed in zip(found, brighter, strict=True):
-        where = region.tops(float(level))
-        seed = region.tops(tail.height(limit)) | (where & changed)
+        where = region.tops(level)
+        seed = region.tops(height) | (where & changed)
         masks.append(touching(where, seed))
         seeds.append(seed)
     left = [here & ~mask for here, mask in zip(allowed, masks, strict=True)]
     null = local_fdr(np.concatenate([z[a] for z, a in zip(evidence, left, strict=True)]))
     missed = [np.where(a, null.probability(z), np.float32(0)) for z, a in zip(evidence, left, strict=True)]
-    return Judgement(tail.height(limit), masks, seeds, missed)
+    return Judgement(height, masks, seeds, missed)
 
 
 def borders_of(
