@@ -1,4 +1,7 @@
-"""Products of bacteria: looked for with a wider basis where lactate is stronger than NAA, as in an abscess."""
+"""Products of bacteria: looked for with a wider basis where lactate is stronger than NAA, as in an abscess.
+
+Also where the first fit leaves most of the signal: an abscess of acetate and amino acids alone holds nothing it knows.
+"""
 
 from __future__ import annotations
 
@@ -39,14 +42,15 @@ def look_for_bacteria(
     -------
     problem, fitted, evidence, record
         Those of the wider basis if one of its functions can be told from noise, else as they came; the evidence of each
-        function that was looked for is added in any case.
+        function that was looked for is added, unless neither basis explains most of the signal.
 
     References
     ----------
     Pal D et al. AJNR 2010;31:360. Grand S et al. Radiology 1999;213:785 (amino acids inverted at TE 136 ms).
     """
     settings = problem.settings
-    if not _lactate_exceeds_naa(problem, fitted, evidence):
+    missing = fitted.unexplained > settings.worst_residual  # what lactate is then said to be means nothing
+    if not missing and not _lactate_exceeds_naa(problem, fitted, evidence):
         return problem, fitted, evidence, ()
     try:
         extra = _products(problem.basis, spectrum, settings)
@@ -57,12 +61,15 @@ def look_for_bacteria(
     refitted = solve(wide, spectrum.fid)
     wanted = tuple(name for name in extra.names if name not in problem.basis.names)
     found = tuple(detect(wide, refitted, name) for name in wanted)
+    own = tuple(detect(wide, refitted, each.metabolite) for each in evidence)
     kept = any(each.evidence_sd >= settings.detection_sd for each in found)
-    why = "lactate is stronger than NAA" + ("; the wider basis is kept" if kept else "")
+    if missing:
+        kept &= refitted.unexplained <= settings.worst_residual and _lactate_exceeds_naa(wide, refitted, own)
+    why = "most of the signal is left unexplained" if missing else "lactate is stronger than NAA"
+    why += "; the wider basis is kept" if kept else ""
     note = ("products of bacteria", {"looked_for": wanted, "why": why})
     if not kept:
-        return problem, fitted, (*evidence, *found), (note,)
-    own = tuple(detect(wide, refitted, each.metabolite) for each in evidence)
+        return problem, fitted, evidence if missing else (*evidence, *found), (note,)
     return wide, refitted, (*own, *found), (note,)
 
 

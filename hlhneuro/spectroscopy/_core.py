@@ -7,7 +7,7 @@ from the solution of a like spectrum (a neighbour in a grid) where one is given.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 import scipy.fft
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
-from hlhneuro.spectroscopy._linear import gram, make_baseline, solve_products
+from hlhneuro.spectroscopy._linear import left_by, make_baseline
 from hlhneuro.spectroscopy._start import Start, Templates, find_start, make_templates, noise_sd
 from hlhneuro.spectroscopy._truncation import cut_at_zero
 from hlhneuro.spectroscopy.basis import Basis
@@ -53,6 +53,20 @@ class Problem:
     templates: Templates
     settings: SpectraSettings
 
+    def whole_bins(self, shift_hz: float) -> float:
+        """Return the nearest offset by which spectra can be moved without interpolation."""
+        duration_s = self.templates.duration_s
+        return round(shift_hz * duration_s) / duration_s
+
+    def moved_back(self, spectrum: NDArray[np.complex128], shift_hz: float) -> NDArray[np.complex128]:
+        """Return the fitted range of ``fftshift(fft)`` moved back by an offset of whole bins.
+
+        One model then serves every spectrum. Fractions of a bin stay with the model: cut at another place in the noise,
+        a spectrum has another fit.
+        """
+        bins = round(shift_hz * self.templates.duration_s)
+        return np.take(spectrum, np.arange(self.fitted.start, self.fitted.stop) - bins, mode="wrap")
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -88,6 +102,17 @@ class Fitted:
         """Offset of the data towards higher ppm."""
         return self.start.shift_hz + float(self.solution.parameters[nl.SHIFT])
 
+    @property
+    def baseline(self) -> NDArray[np.complex128]:
+        """The baseline, on the points of the data."""
+        return np.asarray(self.model.baseline.vectors @ self.solution.linear.baseline)
+
+    @property
+    def unexplained(self) -> float:
+        """Part of the signal (root mean square, noise and baseline taken off) that the fit leaves."""
+        left, signal = spread(self.solution.residual), spread(self.solution.data - self.baseline)
+        return float(np.sqrt(max(left**2 - self.noise_sd**2, 0.0)) / max(signal, 1e-300))
+
 
 def fit_core(spectrum: Spectrum, basis: Basis, settings: SpectraSettings, start: Fitted | None = None) -> Fitted:
     """Fit one averaged spectrum (FID of shape (points,)) with a basis on its time axis, see `solve`."""
@@ -95,7 +120,7 @@ def fit_core(spectrum: Spectrum, basis: Basis, settings: SpectraSettings, start:
 
 
 def make_problem(basis: Basis, settings: SpectraSettings) -> Problem:
-    """Prepare what the spectra of one acquisition share.
+    """Prepare what the spectra of one acquisition share; kept for the next spectrum of the same basis.
 
     The band that is kept is twice the fitted range: the model's FIDs then have few points, and the fit is fast.
 
@@ -104,6 +129,29 @@ def make_problem(basis: Basis, settings: SpectraSettings) -> Problem:
     basis : Basis
         With lipid and macromolecule functions, on the time axis of the spectra.
     """
+    return replace(_made_problem(_Content(basis), settings), basis=basis)
+
+
+class _Content:
+    """A basis as a key: equal to one of the same functions, wherever both came from."""
+
+    def __init__(self, basis: Basis) -> None:
+        self.basis = replace(basis, fids=basis.fids.copy())  # the key must not change with the caller's array
+        axis = (basis.dwell_time_s, basis.spectrometer_frequency_mhz, basis.reference_ppm)
+        self.facts = (basis.names, basis.kinds, basis.fids.shape, axis)
+
+    def __hash__(self) -> int:
+        return hash(self.facts)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Content):
+            return NotImplemented
+        return self.facts == other.facts and np.array_equal(self.basis.fids, other.basis.fids)
+
+
+@lru_cache(maxsize=4)
+def _made_problem(content: _Content, settings: SpectraSettings) -> Problem:
+    basis = content.basis
     ppm = np.asarray(np.fft.fftshift(basis.ppm), dtype=np.float64)
     time = np.arange(basis.points) * basis.dwell_time_s
     index = np.flatnonzero((ppm > settings.fit_low_ppm) & (ppm < settings.fit_high_ppm))
@@ -151,7 +199,7 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
     start : Fitted, optional
         Solution of a like spectrum of the same problem, to start from instead of a search.
     """
-    settings, prior = problem.settings, problem.prior
+    settings, prior, most = problem.settings, problem.prior, problem.settings.most_iterations
     whole = np.fft.fftshift(np.fft.fft(fid))
     noise = noise_sd(whole, problem.ppm)
     if start is None:
@@ -159,39 +207,34 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
         parameters = prior.mean.copy()
         parameters[[nl.PHASE0, nl.LORENTZ]] = found.phase_rad, found.width_hz / 2
         parameters[nl.GAUSS2] = (found.width_hz / 2) ** 2
+        parameters[nl.SHIFT] = found.shift_hz - problem.whole_bins(found.shift_hz)
+        found = replace(found, shift_hz=problem.whole_bins(found.shift_hz))
     else:
         found, parameters = start.start, start.solution.parameters.copy()
-    # Offset data are moved back, so that one model serves every spectrum.
-    moved = np.fft.fftshift(np.fft.fft(fid * np.exp(2j * np.pi * found.shift_hz * problem.time_s)))
-    model = replace(problem.model, data=np.asarray(moved[problem.fitted]))
+    model = replace(problem.model, data=problem.moved_back(whole, found.shift_hz))
     span = settings.fit_high_ppm - settings.fit_low_ppm
     if start is None:
         stiffness = model.baseline.stiffness_for(1.0 * span + 2)
         common = (nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2)
         point, first = nl.optimise(
-            parameters, model, stiffness, prior, noise, moving=common, iterations=10, tolerance=1e-3
+            parameters, model, stiffness, prior, noise, moving=common, iterations=10, tolerance=1e-3, last_gain=1e-2
         )
     else:
         point, first = nl.evaluate(parameters, model, start.stiffness, prior, noise), 0
     stiffness, flexibility = _choose_stiffness(point, model, span, settings)
     # Priors are weighed against what the model cannot explain, not against thermal noise alone.
     left = max(noise, spread(point.residual))
-    point, second = nl.optimise(
-        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-2
-    )
-    stiffness, flexibility = _choose_stiffness(point, model, span, settings, flexibility)
+    point, second = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=1e-2, last_gain=1e-1)
+    stiffness, flexibility = _choose_stiffness(point, model, span, settings)
     left = max(noise, spread(point.residual))
-    point, third = nl.optimise(
-        point.parameters, model, stiffness, prior, left, iterations=settings.most_iterations, tolerance=1e-5
-    )
+    point, third = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=2e-5, last_gain=2e-4)
     left = max(noise, spread(point.residual))
-    bound = nl.covariance(point, model, stiffness, prior, left)
-    point, bound = _expected(point, model, bound, left)
+    point, bound = _expected(point, model, *nl.bounds(point, model, stiffness, prior, left))
     return Fitted(model, point, bound, noise, stiffness, flexibility, found, first + second + third)
 
 
 def _expected(
-    point: nl.Solution, model: nl.Model, bound: NDArray[np.float64], noise_sd: float
+    point: nl.Solution, model: nl.Model, bound: NDArray[np.float64], step: NDArray[np.float64]
 ) -> tuple[nl.Solution, NDArray[np.float64]]:
     """Return the solution with amplitudes that are expected, instead of likeliest, and their covariance.
 
@@ -199,9 +242,7 @@ def _expected(
     what the data allow errs less, and its covariance knows that nothing is negative, which a Cramer-Rao bound does not.
     """
     linear = point.linear
-    slope = gram(point.functions, point.residual[:, None])[:, 0] / noise_sd**2
-    slope[linear.free] = 0.0  # they could have moved; what is held at zero would go below
-    amplitudes, covariance = cut_at_zero(linear.amplitudes + bound @ slope, bound)
+    amplitudes, covariance = cut_at_zero(linear.amplitudes + step, bound)
     offered = linear.products.along - linear.products.cross @ amplitudes
     baseline = linear.keep * offered
     residual = point.data - point.functions @ amplitudes - model.baseline.vectors @ baseline
@@ -240,26 +281,13 @@ def _make_prior(basis: Basis, settings: SpectraSettings) -> nl.Prior:
 
 
 def _choose_stiffness(
-    point: nl.Solution, model: nl.Model, span_ppm: float, settings: SpectraSettings, near: float | None = None
+    point: nl.Solution, model: nl.Model, span_ppm: float, settings: SpectraSettings
 ) -> tuple[float, float]:
-    """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers.
-
-    Where a choice was made before (`near`), only its neighbours are looked at, as long as they are better.
-    """
+    """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers."""
     offered = settings.baseline_flexibility_per_ppm
+    penalties = [model.baseline.stiffness_for(each * span_ppm + 2) for each in offered]
+    keeps = np.stack([model.baseline.shrinkage(penalty) for penalty in penalties])
+    left = left_by(point.linear.products, keeps, point.linear.free)
     samples = 2 * model.data.size
-
-    @cache
-    def criterion(i: int) -> float:
-        keep = model.baseline.shrinkage(model.baseline.stiffness_for(offered[i] * span_ppm + 2))
-        linear = solve_products(point.linear.products, keep, point.linear.free)
-        return float(np.log(linear.left) + 2 * settings.baseline_aic_factor * keep.sum() / samples)
-
-    if near is None:
-        best = min(range(len(offered)), key=criterion)
-    else:
-        best, previous = offered.index(near), -1
-        while best != previous:
-            previous = best
-            best = min((i for i in (best, best - 1, best + 1) if 0 <= i < len(offered)), key=criterion)
-    return model.baseline.stiffness_for(offered[best] * span_ppm + 2), offered[best]
+    best = int(np.argmin(np.log(left) + 2 * settings.baseline_aic_factor * keeps.sum(axis=1) / samples))
+    return penalties[best], offered[best]

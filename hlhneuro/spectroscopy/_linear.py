@@ -15,6 +15,8 @@ __all__ = [
     "LinearFit",
     "Products",
     "gram",
+    "inverse_columns",
+    "left_by",
     "make_baseline",
     "non_negative",
     "solve_amplitudes",
@@ -186,6 +188,26 @@ def solve_products(products: Products, keep: _Float, free: NDArray[np.bool_] | N
     return LinearFit(amplitudes, coefficients, cost, left, free, products, keep)
 
 
+def left_by(products: Products, keeps: _Float, free: NDArray[np.bool_]) -> _Float:
+    """Return the sum of squares that each of several baselines leaves, with the same amplitudes free.
+
+    Parameters
+    ----------
+    keeps : array, shape (choices, splines)
+        How much of each baseline coefficient is kept, see `Baseline.shrinkage`.
+    """
+    cross, data = products.cross[:, free], products.data[free]
+    functions = products.functions[np.ix_(free, free)]
+    matrix = functions - (cross.T * keeps[:, None]) @ cross
+    matrix += 1e-10 * np.diag(np.diag(functions))  # two equal functions share their signal instead of failing
+    right = data - (keeps * products.along) @ cross
+    amplitudes = np.linalg.solve(matrix, right[..., None])[..., 0]
+    offered = products.along - amplitudes @ cross.T
+    kept = keeps * offered
+    rest = products.energy - 2 * amplitudes @ data + np.sum((amplitudes @ functions) * amplitudes, axis=1)
+    return np.asarray(rest - np.sum((2 * offered - kept) * kept, axis=1))
+
+
 def non_negative(
     matrix: _Float, right: _Float, free: NDArray[np.bool_] | None = None
 ) -> tuple[_Float, NDArray[np.bool_]]:
@@ -246,3 +268,13 @@ def solve_positive(matrix: _Float, right: _Float) -> _Float:
     if failed:
         x = np.linalg.lstsq(matrix, right, rcond=1e-10)[0]
     return np.asarray(x, dtype=np.float64)
+
+
+def inverse_columns(matrix: _Float, count: int) -> _Float:
+    """Return the first columns of the inverse of a symmetric positive matrix; of the pseudo-inverse if singular."""
+    scale = np.sqrt(np.clip(np.diag(matrix), 1e-300, None))
+    scaled = matrix / np.outer(scale, scale)
+    factor, columns, failed = dposv(scaled, np.eye(len(matrix), count))
+    if failed or factor.diagonal().min() ** 2 < 1e-11:
+        columns = np.linalg.pinv(scaled, rcond=1e-12, hermitian=True)[:, :count]
+    return np.asarray(columns / np.outer(scale, scale[:count]))

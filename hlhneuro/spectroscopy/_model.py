@@ -14,9 +14,17 @@ import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from hlhneuro.spectroscopy._linear import Baseline, LinearFit, gram, solve_amplitudes, solve_positive
+from hlhneuro.spectroscopy._linear import (
+    Baseline,
+    LinearFit,
+    gram,
+    inverse_columns,
+    solve_amplitudes,
+    solve_positive,
+    solve_products,
+)
 
-__all__ = ["GAUSS", "Model", "Prior", "Solution", "covariance", "evaluate", "optimise"]
+__all__ = ["GAUSS", "Model", "Prior", "Solution", "bounds", "evaluate", "evaluate_again", "optimise"]
 
 _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
@@ -125,6 +133,25 @@ def evaluate(
     functions = _spectra(damped, model).T
     data = model.data * np.exp(-1j * (parameters[PHASE0] + parameters[PHASE1] * model.offset_ppm))
     linear = solve_amplitudes(data, functions, model.baseline, stiffness, free)
+    return _solution(parameters, functions, damped, linear, data, model, prior, noise_sd)
+
+
+def evaluate_again(point: Solution, model: Model, stiffness: float, prior: Prior, noise_sd: float) -> Solution:
+    """Return what `evaluate` gives at the same parameters with another stiffness or noise; functions are kept."""
+    linear = solve_products(point.linear.products, model.baseline.shrinkage(stiffness), point.linear.free)
+    return _solution(point.parameters, point.functions, point.damped, linear, point.data, model, prior, noise_sd)
+
+
+def _solution(
+    parameters: _Float,
+    functions: _Complex,
+    damped: _Complex,
+    linear: LinearFit,
+    data: _Complex,
+    model: Model,
+    prior: Prior,
+    noise_sd: float,
+) -> Solution:
     residual = data - functions @ linear.amplitudes - model.baseline.vectors @ linear.baseline
     penalty = noise_sd**2 * float(np.sum(((parameters - prior.mean) / prior.sd) ** 2))
     return Solution(parameters, functions, damped, linear, data, residual, linear.cost + penalty)
@@ -161,7 +188,7 @@ def _jacobian(point: Solution, model: Model, common_only: bool = False) -> _Comp
 
 
 def optimise(
-    start: _Float,
+    start: _Float | Solution,
     model: Model,
     stiffness: float,
     prior: Prior,
@@ -170,13 +197,21 @@ def optimise(
     moving: Sequence[int] | None = None,
     iterations: int = 30,
     tolerance: float = 1e-5,
+    last_gain: float | None = None,
 ) -> tuple[Solution, int]:
     """Minimise over the nonlinear parameters by Levenberg-Marquardt steps on the reduced problem.
 
     Parameters
     ----------
+    start : array, shape (parameters,), or Solution
+        Where to begin; a solution may have been found with another stiffness or noise.
     moving : sequence of int, optional
         Parameters that may change; all by default.
+    tolerance : float
+        Part of the cost that is not worth a step.
+    last_gain : float, optional
+        Part of the cost; a step that gains less is the last, as near the minimum the next would gain a tenth of it or
+        less. `tolerance` by default.
 
     Returns
     -------
@@ -188,7 +223,10 @@ def optimise(
     Golub GH, Pereyra V. Separable nonlinear least squares. Inverse Problems 2003;19:R1 (Kaufman's approximation).
     """
     chosen = np.arange(model.parameters) if moving is None else np.asarray(moving)
-    point = evaluate(np.clip(start, prior.lower, prior.upper), model, stiffness, prior, noise_sd)
+    if isinstance(start, Solution):
+        point = evaluate_again(start, model, stiffness, prior, noise_sd)
+    else:
+        point = evaluate(np.clip(start, prior.lower, prior.upper), model, stiffness, prior, noise_sd)
     damping = 1e-3
     weight = (noise_sd / prior.sd) ** 2
     for iteration in range(1, iterations + 1):
@@ -217,7 +255,7 @@ def optimise(
             return point, iteration
         gain = (point.cost - candidate.cost) / point.cost
         point, damping = candidate, max(damping / 10, 1e-9)
-        if gain < tolerance:
+        if gain < (tolerance if last_gain is None else last_gain):
             return point, iteration
     return point, iterations
 
@@ -256,20 +294,32 @@ def _step(curvature: _Float, slope: _Float, open_: NDArray[np.bool_], damping: f
     return step
 
 
-def covariance(point: Solution, model: Model, stiffness: float, prior: Prior, noise_sd: float) -> _Float:
-    """Return the Cramer-Rao bound as covariance of all amplitudes, nonlinear parameters and baseline being unknown.
+def bounds(point: Solution, model: Model, stiffness: float, prior: Prior, noise_sd: float) -> tuple[_Float, _Float]:
+    """Return the Cramer-Rao bound of all amplitudes as a covariance, and how far they are from the likeliest ones.
+
+    Nonlinear parameters and baseline are unknown as well. The distance is that of one more Gauss-Newton step in all
+    of them, for which the bound has everything; amplitudes that are held at zero may fall below it.
+
+    Returns
+    -------
+    covariance : array, shape (functions, functions)
+    step : array, shape (functions,)
 
     References
     ----------
     Cavassila S et al. Cramer-Rao bounds: an evaluation tool for quantitation. NMR Biomed 2001;14:278.
     """
     keep = model.baseline.shrinkage(stiffness)
-    both = np.concatenate([point.functions, _jacobian(point, model)], axis=1)
+    both = np.concatenate([point.functions.T, _jacobian(point, model).T]).T
     cross = gram(model.baseline.vectors, both)
     information = (gram(both, both) - cross.T @ (keep[:, None] * cross)) / noise_sd**2
-    count = point.functions.shape[1]
+    slope = gram(both, point.residual[:, None])[:, 0] / noise_sd**2
+    count, here = point.functions.shape[1], point.parameters
+    slope[:count][point.linear.free] = 0.0  # they are at their best already
     index = np.arange(count, information.shape[0])
     information[index, index] += 1.0 / prior.sd**2
-    scale = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-    inverse = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-12, hermitian=True)
-    return np.asarray((inverse / np.outer(scale, scale))[:count, :count])
+    pull = slope[count:] - (here - prior.mean) / prior.sd**2
+    blocked = ((here <= prior.lower) & (pull < 0)) | ((here >= prior.upper) & (pull > 0))
+    slope[count:] = np.where(blocked, 0.0, pull)
+    columns = inverse_columns(information, count)
+    return columns[:count], slope @ columns

@@ -57,7 +57,7 @@ def find_start_field(fids: _Complex, chosen: NDArray[np.bool_], problem: Problem
     """
     hz = problem.basis.spectrometer_frequency_mhz
     steps = round(problem.settings.longest_start_shift_ppm / _STEP_PPM)
-    shifts_hz = np.arange(-steps, steps + 1) * (_STEP_PPM * hz)
+    shifts_hz: _Float = np.arange(-steps, steps + 1, dtype=np.float64) * (_STEP_PPM * hz)
     spectra = np.fft.fftshift(np.fft.fft(fids, axis=-1), axes=-1)
     # The range moves with the offset: it is cut wide enough for all of them.
     margin = round(problem.settings.longest_start_shift_ppm * hz * fids.shape[-1] * problem.basis.dwell_time_s)

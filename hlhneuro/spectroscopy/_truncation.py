@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dposv
 from scipy.special import log_ndtr
 
 __all__ = ["cut_at_zero"]
@@ -36,6 +37,7 @@ def cut_at_zero(mean: _Float, covariance: _Float) -> tuple[_Float, _Float]:
     scale = np.sqrt(np.clip(np.diag(covariance), 1e-300, None))
     start, first = covariance / np.outer(scale, scale), mean / scale
     here, at = start, first
+    one = np.eye(mean.size)
     precision, pull = np.zeros(mean.size), np.zeros(mean.size)
     for _ in range(_SWEEPS):
         variance = np.clip(np.diag(here), 1e-12, None)
@@ -50,9 +52,9 @@ def cut_at_zero(mean: _Float, covariance: _Float) -> tuple[_Float, _Float]:
         pull = pull + _DAMPING * ((centre + root * ratio) / spread - centre / rest - pull)
         # The update of Rasmussen and Williams 2006, eq. 3.68: no inverse of a covariance that is nearly singular.
         soft = np.sqrt(precision)
-        inner = np.eye(mean.size) + soft[:, None] * start * soft
+        inner = one + soft[:, None] * start * soft
         side = soft[:, None] * start
-        here = start - side.T @ np.linalg.solve(inner, side)
+        here = start - side.T @ dposv(inner, side)[1]  # its eigenvalues are at least one
         before, at = at, first + here @ (pull - precision * first)
         if np.abs(at - before).max() < _SETTLED:
             break

@@ -193,7 +193,7 @@ def _report(
         table.loc[table["metabolite"] == found.metabolite, "detected"] = found.evidence_sd >= settings.detection_sd
     hz = spectrum.spectrometer_frequency_mhz
     shift_ppm = fitted.shift_hz / hz
-    baseline = model.baseline.vectors @ point.linear.baseline
+    baseline = fitted.baseline
     components = point.functions * point.linear.amplitudes
     notes: tuple[tuple[str, Mapping[str, object]], ...] = (
         ("start values", {"shift_hz": fitted.start.shift_hz, "explained": round(fitted.start.explained, 4)}),
@@ -209,7 +209,7 @@ def _report(
         baseline=baseline,
         components={name: components[:, i] for i, name in enumerate(basis.names)},
         concentrations=table,
-        quality=_quality(fitted, basis, components, baseline, table, shift_ppm, hz, seconds, settings),
+        quality=_quality(fitted, basis, components, table, shift_ppm, hz, seconds, settings),
         record=(*record, *notes),
         correlations=correlations_of(fitted.covariance),
     )
@@ -219,7 +219,6 @@ def _quality(
     fitted: Fitted,
     basis: Basis,
     components: NDArray[np.complex128],
-    baseline: NDArray[np.complex128],
     table: pd.DataFrame,
     shift_ppm: float,
     hz: float,
@@ -229,14 +228,11 @@ def _quality(
     point, model = fitted.solution, fitted.model
     narrow = ~model.gaussian
     peak = float(np.max(components[:, narrow].real.sum(axis=1), initial=0.0))
-    left = spread(point.residual)
-    residual_ratio = left / fitted.noise_sd
-    signal = spread(point.data - baseline)
-    unexplained = float(np.sqrt(max(left**2 - fitted.noise_sd**2, 0.0)) / max(signal, 1e-300))
+    residual_ratio = spread(point.residual) / fitted.noise_sd
     linewidth = _linewidth_hz(fitted, basis)
     snr = peak / (2 * fitted.noise_sd)
     seen = table[table.metabolite.isin([n for n, k in zip(basis.names, basis.kinds, strict=True) if k == "metabolite"])]
-    word, reasons = verdict(snr, linewidth / hz, unexplained, bool(seen.detected.any()), settings)
+    word, reasons = verdict(snr, linewidth / hz, fitted.unexplained, bool(seen.detected.any()), settings)
     phase = float(np.rad2deg(np.angle(np.exp(1j * point.parameters[nl.PHASE0]))))
     return {
         "snr": snr,

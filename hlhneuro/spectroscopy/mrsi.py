@@ -106,7 +106,7 @@ def load_mrsi(path: str | Path, sidecar: Mapping[str, Any] | None = None) -> Spe
     try:
         return _grid_of(file)
     except InputError as error:
-        raise InputError(error.problem, path=path, field=error.field, found=error.found, remedy=error.remedy) from error
+        raise error.in_file(path) from error
 
 
 def _grid_of(file: MrsFile) -> SpectrumGrid:

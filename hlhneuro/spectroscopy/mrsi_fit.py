@@ -252,12 +252,13 @@ def _start(reference: Fitted, problem: Problem, fid: NDArray[np.complex128], shi
     templates = replace(
         problem.templates, shifts_hz=problem.templates.shifts_hz[near], turns=problem.templates.turns[:, near]
     )
-    found = find_start(np.fft.fftshift(np.fft.fft(fid)), templates)
-    moved = np.fft.fftshift(np.fft.fft(fid * np.exp(2j * np.pi * found.shift_hz * problem.time_s)))
+    whole = np.fft.fftshift(np.fft.fft(fid))
+    found = find_start(whole, templates)
+    found = replace(found, shift_hz=problem.whole_bins(found.shift_hz))
     point = reference.solution
     lines = point.functions @ point.linear.amplitudes
     parameters = point.parameters.copy()
-    parameters[nl.PHASE0] = np.angle(np.vdot(lines, moved[problem.fitted]))
+    parameters[nl.PHASE0] = np.angle(np.vdot(lines, problem.moved_back(whole, found.shift_hz)))
     parameters[nl.SHIFT] = shift_hz + reference.shift_hz - found.shift_hz
     return replace(reference, solution=replace(point, parameters=parameters), start=found)
 
@@ -307,22 +308,19 @@ class _Maps:
         return self._judge(index, fitted, bool(detected[self.metabolites].any()))
 
     def _judge(self, index: Index, fitted: Fitted, seen: bool) -> tuple[str, tuple[str, ...]]:
-        point, model = fitted.solution, fitted.model
+        point = fitted.solution
         narrow = self.metabolites
         hz = self.problem.basis.spectrometer_frequency_mhz
         peak = float(np.max((point.functions[:, narrow] @ point.linear.amplitudes[narrow]).real, initial=0.0))
-        left = spread(point.residual)
-        signal = spread(point.data - model.baseline.vectors @ point.linear.baseline)
-        unexplained = float(np.sqrt(max(left**2 - fitted.noise_sd**2, 0.0)) / max(signal, 1e-300))
         found = {
             "snr": peak / (2 * fitted.noise_sd),
             "linewidth_hz": _linewidth_hz(fitted, self.problem.basis),
             "shift_hz": fitted.shift_hz,
-            "residual_ratio": left / fitted.noise_sd,
+            "residual_ratio": spread(point.residual) / fitted.noise_sd,
         }
         for name, value in found.items():
             self.quality[name][index] = value
-        return verdict(found["snr"], found["linewidth_hz"] / hz, unexplained, seen, self.problem.settings)
+        return verdict(found["snr"], found["linewidth_hz"] / hz, fitted.unexplained, seen, self.problem.settings)
 
     def result(
         self,
