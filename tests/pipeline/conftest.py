@@ -34,8 +34,8 @@ def coarse() -> Settings:
 def lean(tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> tuple[Path, RunOutcome]:
     """Two invented patients with two sessions each, at 2 mm, and all that was made of them; no test may change either.
 
-    The second has nothing but FLAIR and spectra, to save time. The first test process that comes makes it, the others
-    read it.
+    The first has FLAIR, T1w and spectra, the second no T1w, to save time. The first test process that comes makes it,
+    the others read it.
     """
     own = tmp_path_factory.getbasetemp()
     shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
@@ -44,7 +44,7 @@ def lean(tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> tuple[Pa
         if not kept.exists():
             study = write_study(shared / "lean" / "study", subjects=2, sessions=2, seed=3, fast=True)
             only_the_main_contrasts(study)
-            for path in study.glob("sub-02/ses-*/anat/*_T?w.*"):
+            for path in [*study.glob("sub-02/ses-*/anat/*_T?w.*"), *study.glob("sub-01/ses-*/anat/*_T2w.*")]:
                 path.unlink()
             outcome = run(study, shared / "lean" / "results", settings=coarse, jobs=2)
             kept.write_bytes(pickle.dumps((study, outcome)))

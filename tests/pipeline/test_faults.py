@@ -60,7 +60,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.rmtree(study / "sub-02" / f"ses-{visit}")
     for path in study.glob("sub-02/ses-01/anat/*_T?w.*"):  # one contrast is enough to be well
         path.unlink()
-    anat(study, "01", "T1w").unlink()
+    for contrast in ("T1w", "T2w"):
+        anat(study, "01", contrast).unlink()
     truncated = anat(study, "02", "T2w")
     truncated.write_bytes(truncated.read_bytes()[:4000])
     rewrite(anat(study, "02", "T1w"), lambda data: np.full_like(data, np.nan))
@@ -72,7 +73,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcome(broken: Path, tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> RunOutcome:
-    return run(broken, tmp_path_factory.mktemp("out"), settings=coarse, jobs=2)
+    return run(broken, tmp_path_factory.mktemp("out"), settings=coarse)
 
 
 def said(outcome: RunOutcome, session: str, stage: str) -> str:
@@ -123,7 +124,7 @@ def test_the_rest_of_the_patient_is_finished(outcome: RunOutcome) -> None:
 
 
 def test_lesions_of_each_session_rest_on_what_it_has(outcome: RunOutcome) -> None:
-    """One session has no T1w, the second only its FLAIR, the third no FLAIR; the other patient came once."""
+    """Two sessions have only their FLAIR, the third has no FLAIR; the other patient came once."""
     anat = outcome.out / "sub-01"
     reasons = {}
     for finding in json.loads((anat / "sub-01_findings.json").read_text("utf-8"))["findings"]:
