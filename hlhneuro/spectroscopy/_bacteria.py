@@ -1,6 +1,6 @@
 """Products of bacteria: looked for with a wider basis where lactate is stronger than NAA, as in an abscess.
 
-Also where the first fit leaves most of the signal: an abscess of acetate and amino acids alone holds nothing it knows.
+Also where the first fit leaves part of the signal: the usual basis knows little of what an abscess holds.
 """
 
 from __future__ import annotations
@@ -42,15 +42,16 @@ def look_for_bacteria(
     -------
     problem, fitted, evidence, record
         Those of the wider basis if one of its functions can be told from noise, else as they came; the evidence of each
-        function that was looked for is added, unless neither basis explains most of the signal.
+        function that was looked for is added, unless neither basis explains the signal.
 
     References
     ----------
     Pal D et al. AJNR 2010;31:360. Grand S et al. Radiology 1999;213:785 (amino acids inverted at TE 136 ms).
     """
     settings = problem.settings
-    missing = fitted.unexplained > settings.worst_residual  # what lactate is then said to be means nothing
-    if not missing and not _lactate_exceeds_naa(problem, fitted, evidence):
+    likely = _lactate_exceeds_naa(problem, fitted, evidence)
+    # A fit that misses part of the signal does not know what lactate there is.
+    if not likely and fitted.unexplained <= settings.good_residual:
         return problem, fitted, evidence, ()
     try:
         extra = _products(problem.basis, spectrum, settings)
@@ -63,13 +64,13 @@ def look_for_bacteria(
     found = tuple(detect(wide, refitted, name) for name in wanted)
     own = tuple(detect(wide, refitted, each.metabolite) for each in evidence)
     kept = any(each.evidence_sd >= settings.detection_sd for each in found)
-    if missing:
-        kept &= refitted.unexplained <= settings.worst_residual and _lactate_exceeds_naa(wide, refitted, own)
-    why = "most of the signal is left unexplained" if missing else "lactate is stronger than NAA"
+    if not likely:
+        kept &= refitted.unexplained <= settings.good_residual and _lactate_exceeds_naa(wide, refitted, own)
+    why = "lactate is stronger than NAA" if likely else "part of the signal is left unexplained"
     why += "; the wider basis is kept" if kept else ""
     note = ("products of bacteria", {"looked_for": wanted, "why": why})
     if not kept:
-        return problem, fitted, evidence if missing else (*evidence, *found), (note,)
+        return problem, fitted, (*evidence, *found) if likely else evidence, (note,)
     return wide, refitted, (*own, *found), (note,)
 
 

@@ -224,10 +224,18 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
     stiffness, flexibility = _choose_stiffness(point, model, span, settings)
     # Priors are weighed against what the model cannot explain, not against thermal noise alone.
     left = max(noise, spread(point.residual))
-    point, second = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=1e-2, last_gain=1e-1)
+    point, second = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=1e-2, last_gain=2e-1)
+    # Now the offset is known to a part of a bin: wherever the search ended, the same points are fitted.
+    offset_hz = found.shift_hz + float(point.parameters[nl.SHIFT])
+    if problem.whole_bins(offset_hz) != found.shift_hz:
+        found = replace(found, shift_hz=problem.whole_bins(offset_hz))
+        model = replace(model, data=problem.moved_back(whole, found.shift_hz))
+        parameters = point.parameters.copy()
+        parameters[nl.SHIFT] = offset_hz - found.shift_hz
+        point = nl.evaluate(parameters, model, stiffness, prior, left, point.linear.free)
     stiffness, flexibility = _choose_stiffness(point, model, span, settings)
     left = max(noise, spread(point.residual))
-    point, third = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=2e-5, last_gain=2e-4)
+    point, third = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=2e-5, last_gain=5e-4)
     left = max(noise, spread(point.residual))
     point, bound = _expected(point, model, *nl.bounds(point, model, stiffness, prior, left))
     return Fitted(model, point, bound, noise, stiffness, flexibility, found, first + second + third)
@@ -285,9 +293,9 @@ def _choose_stiffness(
 ) -> tuple[float, float]:
     """Return the penalty and its effective dimensions per ppm that a penalised likelihood prefers."""
     offered = settings.baseline_flexibility_per_ppm
-    penalties = [model.baseline.stiffness_for(each * span_ppm + 2) for each in offered]
-    keeps = np.stack([model.baseline.shrinkage(penalty) for penalty in penalties])
+    penalties = model.baseline.stiffnesses_for(tuple(each * span_ppm + 2 for each in offered))
+    keeps = model.baseline.shrinkage(penalties[:, None])
     left = left_by(point.linear.products, keeps, point.linear.free)
     samples = 2 * model.data.size
     best = int(np.argmin(np.log(left) + 2 * settings.baseline_aic_factor * keeps.sum(axis=1) / samples))
-    return penalties[best], offered[best]
+    return float(penalties[best]), offered[best]

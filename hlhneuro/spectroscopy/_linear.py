@@ -43,8 +43,8 @@ class Baseline:
     vectors: _Complex
     roughness: _Float
 
-    def shrinkage(self, stiffness: float) -> _Float:
-        """Return by what factor each coefficient is kept under a penalty of `stiffness`."""
+    def shrinkage(self, stiffness: float | _Float) -> _Float:
+        """Return by what factor each coefficient is kept under a penalty, of shape (.., 1) if there are several."""
         return np.asarray(1.0 / (1.0 + stiffness * self.roughness))
 
     def stiffness_for(self, effective_dimensions: float) -> float:
@@ -54,12 +54,20 @@ class Baseline:
         ----------
         Eilers PHC, Marx BD. Flexible smoothing with B-splines and penalties. Stat Sci 1996;11:89.
         """
-        return _stiffness_for(self.roughness.tobytes(), effective_dimensions)
+        return float(self.stiffnesses_for((effective_dimensions,))[0])
+
+    def stiffnesses_for(self, effective_dimensions: tuple[float, ...]) -> _Float:
+        """Return `stiffness_for` of several numbers of effective dimensions."""
+        return _stiffnesses_for(self.roughness.tobytes(), effective_dimensions)
 
 
 @lru_cache(maxsize=256)
-def _stiffness_for(roughness: bytes, effective_dimensions: float) -> float:
+def _stiffnesses_for(roughness: bytes, effective_dimensions: tuple[float, ...]) -> _Float:
     values = np.frombuffer(roughness, dtype=np.float64)
+    return np.array([_stiffness_for(values, each) for each in effective_dimensions])
+
+
+def _stiffness_for(values: _Float, effective_dimensions: float) -> float:
     low, high = -20.0, 20.0
     for _ in range(60):
         middle = (low + high) / 2

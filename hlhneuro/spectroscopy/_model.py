@@ -33,6 +33,7 @@ GAUSS = np.pi**2 / (4 * np.log(2))  # exp(-GAUSS q t**2) has a Gaussian line of 
 # The first five parameters are common to all functions; then come a shift and a width for each function.
 PHASE0, PHASE1, SHIFT, LORENTZ, GAUSS2 = range(5)
 COMMON = 5
+_RENEWED = 0.02  # part of the cost; after a step that gains less, the curvature is as it was
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Solution:
     cost: float
 
 
-def _growth(rate: _Complex, model: Model) -> _Complex:
-    """Return ``exp(rate * time)``, shape (functions, band), in the order of ``time_s``.
+def _grown(rate: _Complex, model: Model) -> _Complex:
+    """Return the FIDs times ``exp(rate * time)``, shape (functions, band).
 
     The time axis is a grid of blocks: few exponentials and one product do the work of many exponentials.
     """
@@ -105,7 +106,10 @@ def _growth(rate: _Complex, model: Model) -> _Complex:
     fine = np.exp(np.multiply.outer(rate, step * np.arange(block)))
     coarse = np.exp(np.multiply.outer(rate, step * (block * np.arange(-(-size // block)) - late)))
     rising = (coarse[:, :, None] * fine[:, None, :]).reshape(rate.size, -1)
-    return np.concatenate([rising[:, late:size], rising[:, :late]], axis=1)
+    grown = np.empty_like(model.fids)
+    np.multiply(rising[:, late:size], model.fids[:, : size - late], out=grown[:, : size - late])
+    np.multiply(rising[:, :late], model.fids[:, size - late :], out=grown[:, size - late :])
+    return grown
 
 
 def _spectra(fids: _Complex, model: Model) -> _Complex:
@@ -125,8 +129,7 @@ def evaluate(
     shift = parameters[COMMON : COMMON + count] + parameters[SHIFT]
     width = parameters[COMMON + count :]
     lorentz = parameters[LORENTZ] - model.damped_hz + np.where(model.gaussian, 0.0, width)
-    damped = _growth(-(2j * np.pi * shift + np.pi * lorentz), model)
-    damped *= model.fids
+    damped = _grown(-(2j * np.pi * shift + np.pi * lorentz), model)
     squared = GAUSS * model.time_s**2
     damped *= np.exp(-parameters[GAUSS2] * squared)
     damped[model.gaussian] *= np.exp(np.multiply.outer(-width[model.gaussian], squared))
@@ -157,34 +160,35 @@ def _solution(
     return Solution(parameters, functions, damped, linear, data, residual, linear.cost + penalty)
 
 
-def _jacobian(point: Solution, model: Model, common_only: bool = False) -> _Complex:
-    """Return d(model)/d(parameter), shape (points, parameters); columns of functions without amplitude are zero.
+def _jacobian(point: Solution, model: Model, common_only: bool = False) -> tuple[_Complex, NDArray[np.int64]]:
+    """Return d(model)/d(parameter) as rows, shape (parameters, points), and which parameters these are.
 
-    With `common_only`, the columns of the parameters that each function has of its own are left out.
+    Those of functions without amplitude change nothing and are left out; with `common_only`, all parameters that each
+    function has of its own.
     """
     count = model.fids.shape[0]
     t = model.time_s
-    rows = np.zeros((COMMON if common_only else model.parameters, model.data.size), dtype=np.complex128)
-    rows[PHASE0] = 1j * point.data
-    rows[PHASE1] = rows[PHASE0] * model.offset_ppm
     active = np.flatnonzero(point.linear.free)
+    own = 0 if common_only else active.size
+    rows = np.empty((COMMON + 2 * own, model.data.size), dtype=np.complex128)
+    np.multiply(point.data, 1j, out=rows[PHASE0])
+    np.multiply(rows[PHASE0], model.offset_ppm, out=rows[PHASE1])
     if common_only:
         summed = (point.linear.amplitudes[active] @ point.damped[active]) * t
         total, curved = _spectra(np.stack([summed, summed * t]), model)
         rows[SHIFT], rows[LORENTZ], rows[GAUSS2] = -2j * np.pi * total, -np.pi * total, -GAUSS * curved
-        return rows.T
-    scaled = point.damped[active] * np.multiply.outer(point.linear.amplitudes[active], t)
+        return rows, np.arange(COMMON)
+    scaled: _Complex = point.damped[active] * np.multiply.outer(point.linear.amplitudes[active], t)
+    broad = np.flatnonzero(model.gaussian[active])
+    bent: _Complex = np.concatenate([scaled[broad], scaled.sum(axis=0, keepdims=True)])
+    curved = _spectra(np.asarray(bent * t), model)
     by_time = _spectra(scaled, model)
-    rows[COMMON + active] = -2j * np.pi * by_time
-    broad = model.gaussian[active]
-    rows[COMMON + count + active[~broad]] = -np.pi * by_time[~broad]
-    if broad.any():
-        rows[COMMON + count + active[broad]] = -GAUSS * _spectra(scaled[broad] * t, model)
     total = by_time.sum(axis=0)
-    rows[SHIFT] = -2j * np.pi * total
-    rows[LORENTZ] = -np.pi * total
-    rows[GAUSS2] = -GAUSS * _spectra(scaled.sum(axis=0) * t, model)
-    return rows.T
+    rows[SHIFT], rows[LORENTZ], rows[GAUSS2] = -2j * np.pi * total, -np.pi * total, -GAUSS * curved[-1]
+    np.multiply(by_time, -2j * np.pi, out=rows[COMMON : COMMON + own])
+    np.multiply(by_time, -np.pi, out=rows[COMMON + own :])
+    rows[COMMON + own + broad] = -GAUSS * curved[:-1]
+    return rows, np.concatenate([np.arange(COMMON), COMMON + active, COMMON + count + active])
 
 
 def optimise(
@@ -227,30 +231,30 @@ def optimise(
         point = evaluate_again(start, model, stiffness, prior, noise_sd)
     else:
         point = evaluate(np.clip(start, prior.lower, prior.upper), model, stiffness, prior, noise_sd)
-    damping = 1e-3
+    damping, gain = 1e-3, np.inf
     weight = (noise_sd / prior.sd) ** 2
     for iteration in range(1, iterations + 1):
-        curvature, slope = _normal_equations(point, model, stiffness, chosen)
         here = point.parameters
-        slope = slope - (weight * (here - prior.mean))[chosen]
-        curvature.flat[:: chosen.size + 1] += weight[chosen]
+        if gain > _RENEWED:
+            curvature = _curvature(point, model, stiffness, chosen)
+            curvature.flat[:: chosen.size + 1] += weight[chosen]
+        slope = (_slope(point, model) - weight * (here - prior.mean))[chosen]
         blocked = ((here[chosen] <= prior.lower[chosen]) & (slope < 0)) | (
             (here[chosen] >= prior.upper[chosen]) & (slope > 0)
         )
+        limits = (prior.lower - here)[chosen], (prior.upper - here)[chosen]
         improved = False
         for _ in range(8):
-            step = _step(curvature, slope, ~blocked, damping)
+            moved = _step(curvature, slope, ~blocked, damping, *limits)
             trial = here.copy()
-            trial[chosen] += step
-            trial = np.clip(trial, prior.lower, prior.upper)
-            moved = (trial - here)[chosen]
+            trial[chosen] += moved
             if 2 * slope @ moved - moved @ curvature @ moved < tolerance * point.cost:
                 return point, iteration  # not worth a step
             candidate = evaluate(trial, model, stiffness, prior, noise_sd, point.linear.free)
             if candidate.cost < point.cost:
                 improved = True
                 break
-            damping = min(damping * 10, 1e6)
+            damping = max(10 * damping, 0.1)  # confused broad signals bend the cost: little less would do
         if not improved:
             return point, iteration
         gain = (point.cost - candidate.cost) / point.cost
@@ -260,37 +264,66 @@ def optimise(
     return point, iterations
 
 
-def _normal_equations(
-    point: Solution, model: Model, stiffness: float, chosen: NDArray[np.int64]
-) -> tuple[_Float, _Float]:
-    """Return curvature and downhill direction with amplitudes and baseline eliminated."""
+def _slope(point: Solution, model: Model) -> _Float:
+    """Return the inner products of the residual with the derivatives by all parameters, which need not be formed."""
+    count = model.fids.shape[0]
+    beyond = np.zeros(model.time_s.size, dtype=np.complex128)
+    beyond[: model.data.size] = point.residual.conj()
+    by_time = scipy.fft.fft(beyond) * model.time_s  # the adjoint of what makes spectra of FIDs
+    turned = point.linear.amplitudes * (point.damped @ by_time)
+    broad = model.gaussian
+    slope = np.empty(model.parameters)
+    slope[COMMON : COMMON + count] = 2 * np.pi * turned.imag
+    slope[COMMON + count :] = -np.pi * turned.real
+    by_time = by_time * model.time_s
+    slope[COMMON + count :][broad] = -GAUSS * point.linear.amplitudes[broad] * (point.damped[broad] @ by_time).real
+    turning = -(point.data * point.residual.conj()).imag
+    slope[PHASE0], slope[PHASE1] = turning.sum(), turning @ model.offset_ppm
+    slope[SHIFT], slope[LORENTZ] = 2 * np.pi * turned.imag.sum(), -np.pi * turned.real.sum()
+    slope[GAUSS2] = -GAUSS * float(((point.linear.amplitudes @ point.damped) @ by_time).real)
+    return slope
+
+
+def _curvature(point: Solution, model: Model, stiffness: float, chosen: NDArray[np.int64]) -> _Float:
+    """Return the curvature of the cost with amplitudes and baseline eliminated."""
     keep = model.baseline.shrinkage(stiffness)
-    common_only = bool(chosen.size and chosen.max() < COMMON)
-    jacobian = np.ascontiguousarray(_jacobian(point, model, common_only).T[chosen]).T
-    free = point.linear.free
-    known = point.linear.products
+    rows, known = _jacobian(point, model, bool(chosen.max() < COMMON))
+    if chosen.size < model.parameters:
+        rows, known = rows[np.isin(known, chosen)], known[np.isin(known, chosen)]
+    jacobian, free, products = rows.T, point.linear.free, point.linear.products
     across = gram(model.baseline.vectors, jacobian)
-    cross = known.cross[:, free]
-    slope = gram(jacobian, point.residual[:, None])[:, 0]
-    curvature = gram(jacobian, jacobian) - across.T @ (keep[:, None] * across)
-    inner = known.functions[np.ix_(free, free)] - cross.T @ (keep[:, None] * cross)
+    cross = products.cross[:, free]
+    bend = gram(jacobian, jacobian) - across.T @ (keep[:, None] * across)
+    inner = products.functions[np.ix_(free, free)] - cross.T @ (keep[:, None] * cross)
     if inner.size:
-        mixed = gram(np.ascontiguousarray(point.functions.T[free]).T, jacobian) - cross.T @ (keep[:, None] * across)
+        mixed = gram(point.functions.T[free].T, jacobian) - cross.T @ (keep[:, None] * across)
         inner.flat[:: inner.shape[0] + 1] += 1e-10 * np.trace(inner) / inner.shape[0]
-        curvature -= mixed.T @ solve_positive(inner, mixed)
-    return curvature, slope
+        bend -= mixed.T @ solve_positive(inner, mixed)
+    curvature = np.zeros((chosen.size, chosen.size))
+    place = np.searchsorted(chosen, known)
+    curvature[np.ix_(place, place)] = bend
+    return curvature
 
 
-def _step(curvature: _Float, slope: _Float, open_: NDArray[np.bool_], damping: float) -> _Float:
+def _step(
+    curvature: _Float, slope: _Float, open_: NDArray[np.bool_], damping: float, lower: _Float, upper: _Float
+) -> _Float:
+    """Return the damped step within its limits: what would go beyond one stays there, and the others are told."""
     step = np.zeros(slope.size)
-    index = np.flatnonzero(open_ & (curvature.diagonal() > 0))
-    if not index.size:
-        return step
-    matrix = curvature[np.ix_(index, index)].copy()
-    scale = np.sqrt(matrix.diagonal())
-    matrix /= np.outer(scale, scale)
-    matrix.flat[:: index.size + 1] += damping + 1e-12
-    step[index] = solve_positive(matrix, slope[index] / scale) / scale
+    open_ = open_ & (curvature.diagonal() > 0)
+    while open_.any():
+        index = np.flatnonzero(open_)
+        matrix = curvature[index[:, None], index]
+        scale = np.sqrt(matrix.diagonal())
+        matrix /= np.outer(scale, scale)
+        matrix.flat[:: index.size + 1] += damping + 1e-12
+        right = slope[index] - curvature[index] @ np.where(open_, 0.0, step)
+        step[index] = solve_positive(matrix, right / scale) / scale
+        beyond = (step < lower) | (step > upper)
+        step = np.clip(step, lower, upper)
+        if not beyond.any():
+            break
+        open_ &= ~beyond
     return step
 
 
@@ -310,16 +343,17 @@ def bounds(point: Solution, model: Model, stiffness: float, prior: Prior, noise_
     Cavassila S et al. Cramer-Rao bounds: an evaluation tool for quantitation. NMR Biomed 2001;14:278.
     """
     keep = model.baseline.shrinkage(stiffness)
-    both = np.concatenate([point.functions.T, _jacobian(point, model).T]).T
+    rows, known = _jacobian(point, model)
+    both = np.concatenate([point.functions.T, rows]).T
     cross = gram(model.baseline.vectors, both)
     information = (gram(both, both) - cross.T @ (keep[:, None] * cross)) / noise_sd**2
     slope = gram(both, point.residual[:, None])[:, 0] / noise_sd**2
-    count, here = point.functions.shape[1], point.parameters
+    count, here = point.functions.shape[1], point.parameters[known]
     slope[:count][point.linear.free] = 0.0  # they are at their best already
     index = np.arange(count, information.shape[0])
-    information[index, index] += 1.0 / prior.sd**2
-    pull = slope[count:] - (here - prior.mean) / prior.sd**2
-    blocked = ((here <= prior.lower) & (pull < 0)) | ((here >= prior.upper) & (pull > 0))
+    information[index, index] += 1.0 / prior.sd[known] ** 2
+    pull = slope[count:] - (here - prior.mean[known]) / prior.sd[known] ** 2
+    blocked = ((here <= prior.lower[known]) & (pull < 0)) | ((here >= prior.upper[known]) & (pull > 0))
     slope[count:] = np.where(blocked, 0.0, pull)
     columns = inverse_columns(information, count)
     return columns[:count], slope @ columns

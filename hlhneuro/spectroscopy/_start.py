@@ -21,7 +21,7 @@ _TEMPLATES = (
 _WIDTHS_PPM = (0.02, 0.06)  # from a well shimmed to a barely usable voxel
 _SHIFT_STEP_PPM = 0.01  # half the narrowest line
 _PHASES = 16
-_SWEEPS = 6  # templates hardly overlap
+_SWEEPS = 3  # templates hardly overlap
 
 
 @dataclass(frozen=True)

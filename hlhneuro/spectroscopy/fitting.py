@@ -257,7 +257,7 @@ def _linewidth_hz(fitted: Fitted, basis: Basis) -> float:
     chosen = singlets[int(np.argmax(heights))]
     fid = point.damped[chosen]
     late = model.time_s < 0  # the last points stand for times just before zero
-    padded = np.zeros(16 * fid.size, dtype=np.complex128)
+    padded = np.zeros(8 * fid.size, dtype=np.complex128)
     padded[: int((~late).sum())] = fid[~late]
     padded[-int(late.sum()) :] = fid[late]
     spectrum = np.fft.fftshift(np.fft.fft(padded))

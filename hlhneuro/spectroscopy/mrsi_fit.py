@@ -15,7 +15,6 @@ from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._core import Fitted, Problem, make_problem, solve, spread
-from hlhneuro.spectroscopy._start import find_start
 from hlhneuro.spectroscopy._start_field import StartField, find_start_field
 from hlhneuro.spectroscopy._tables import rows_of, verdict
 from hlhneuro.spectroscopy.basis import Basis
@@ -27,8 +26,6 @@ from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, wa
 __all__ = ["GridFit", "VoxelState", "fit_mrsi"]
 
 _Float = NDArray[np.float64]
-# Expert-set: the field is smooth; a voxel lies this close to what its surroundings say, or its lines are too broad.
-_NEAR_PPM = 0.03
 _WORDS = {"good": 1, "usable": 2, "not usable": 3}
 
 
@@ -243,24 +240,16 @@ def _reference(fids: NDArray[np.complex128], field: StartField, chosen: NDArray[
 
 
 def _start(reference: Fitted, problem: Problem, fid: NDArray[np.complex128], shift_hz: float) -> Fitted:
-    """Return the reference moved to where a voxel is expected.
-
-    The offset is searched as in a single fit, but only near the field: where that search would have gone astray the
-    field keeps it, and everywhere else the very same points of the spectrum are fitted, which makes results equal.
-    """
-    near = np.abs(problem.templates.shifts_hz - shift_hz) <= _NEAR_PPM * problem.basis.spectrometer_frequency_mhz
-    templates = replace(
-        problem.templates, shifts_hz=problem.templates.shifts_hz[near], turns=problem.templates.turns[:, near]
-    )
+    """Return the reference moved to the offset where a voxel is expected, and turned to its phase."""
     whole = np.fft.fftshift(np.fft.fft(fid))
-    found = find_start(whole, templates)
-    found = replace(found, shift_hz=problem.whole_bins(found.shift_hz))
+    bins_hz = problem.whole_bins(shift_hz + reference.shift_hz)
     point = reference.solution
     lines = point.functions @ point.linear.amplitudes
     parameters = point.parameters.copy()
-    parameters[nl.PHASE0] = np.angle(np.vdot(lines, problem.moved_back(whole, found.shift_hz)))
-    parameters[nl.SHIFT] = shift_hz + reference.shift_hz - found.shift_hz
-    return replace(reference, solution=replace(point, parameters=parameters), start=found)
+    parameters[nl.PHASE0] = np.angle(np.vdot(lines, problem.moved_back(whole, bins_hz)))
+    parameters[nl.SHIFT] = shift_hz + reference.shift_hz - bins_hz
+    start = replace(reference.start, shift_hz=bins_hz)
+    return replace(reference, solution=replace(point, parameters=parameters), start=start)
 
 
 def _fractions(tissue: Mapping[str, _Float] | None, index: Index) -> TissueFractions | None:

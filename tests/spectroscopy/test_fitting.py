@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -142,7 +144,9 @@ def test_the_jacobian_is_the_derivative():
     at[[nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2]] = 0.1, 0.5, 3.0, 16.0
     stiffness = model.baseline.stiffness_for(8)
     point = nl.evaluate(at, model, stiffness, prior, 1.0)
-    jacobian = nl._jacobian(point, model)
+    rows, known = nl._jacobian(point, model)
+    jacobian = np.zeros((model.data.size, at.size), dtype=complex)
+    jacobian[:, known] = rows.T
     fixed = point.functions @ point.linear.amplitudes
 
     def residual_at(parameters):
@@ -162,6 +166,75 @@ def test_the_jacobian_is_the_derivative():
         if k >= nl.COMMON and not point.linear.free[(k - nl.COMMON) % count]:
             continue
         np.testing.assert_allclose(numeric, expected, atol=2e-5 * np.abs(expected).max() + 1e-6, err_msg=str(k))
+
+
+def test_the_slope_is_that_of_the_cost():
+    model, prior = small_model()
+    at = prior.mean.copy()
+    at[[nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2]] = 0.1, 0.5, 3.0, 16.0
+    stiffness = model.baseline.stiffness_for(8)
+    point = nl.evaluate(at, model, stiffness, prior, 1.0)
+    slope = nl._slope(point, model) - (at - prior.mean) / prior.sd**2
+    for k in [*range(nl.COMMON), *range(nl.COMMON, at.size, 6)]:
+        costs = []
+        for side in (-1, 1):
+            there = at.copy()
+            there[k] += side * 1e-4 * max(1.0, abs(at[k]))
+            costs.append(nl.evaluate(there, model, stiffness, prior, 1.0).cost)
+        numeric = -(costs[1] - costs[0]) / (4e-4 * max(1.0, abs(at[k])))  # half of the derivative, downhill
+        assert slope[k] == pytest.approx(numeric, rel=1e-3, abs=1e-6 * np.abs(slope).max()), k
+
+
+def test_a_step_that_meets_a_limit_is_the_best_within_it():
+    curvature, slope = np.array([[2.0, 1.5], [1.5, 2.0]]), np.array([2.0, 0.5])
+    free = nl._step(curvature, slope, np.ones(2, bool), 0.0, np.full(2, -np.inf), np.full(2, np.inf))
+    np.testing.assert_allclose(curvature @ free, slope, rtol=1e-6)
+    limited = nl._step(curvature, slope, np.ones(2, bool), 0.0, np.array([-1.0, -0.2]), np.ones(2))
+    grid = np.stack(np.meshgrid(np.linspace(-1, 1, 401), np.linspace(-0.2, 1, 241), indexing="ij"), axis=-1)
+    cost = np.einsum("...i,ij,...j", grid, curvature, grid) - 2 * grid @ slope
+    best = grid.reshape(-1, 2)[np.argmin(cost)]
+    np.testing.assert_allclose(limited, best, atol=0.01)
+
+
+def test_a_problem_is_made_once_for_equal_bases_and_anew_for_another():
+    basis = add_broad_signals(made.basis())
+    first = make_problem(basis, SETTINGS)
+    assert make_problem(replace(basis, fids=basis.fids.copy()), SETTINGS).model is first.model
+    changed = replace(basis, fids=basis.fids.copy())
+    assert make_problem(changed, SETTINGS).model is first.model
+    changed.fids[0] *= 2.0  # in place: what was kept must not change with it
+    other = make_problem(changed, SETTINGS)
+    assert other.model is not first.model
+    np.testing.assert_allclose(other.model.fids[0], 2.0 * first.model.fids[0])
+    assert make_problem(basis, replace(SETTINGS, fit_high_ppm=4.0)).model is not first.model
+
+
+def test_moving_by_whole_bins_is_turning_in_time():
+    spectrum = made.spectrum(CONTENT, noise=0.3, shift_ppm=0.1)
+    problem = make_problem(add_broad_signals(made.basis()), SETTINGS)
+    shift_hz = problem.whole_bins(0.1 * made.FREQUENCY_MHZ)
+    assert shift_hz == pytest.approx(0.1 * made.FREQUENCY_MHZ, abs=0.5 / (made.POINTS * made.DWELL_S))
+    turned = np.fft.fftshift(np.fft.fft(spectrum.fid * np.exp(2j * np.pi * shift_hz * problem.time_s)))
+    moved = problem.moved_back(np.fft.fftshift(np.fft.fft(spectrum.fid)), shift_hz)
+    np.testing.assert_allclose(moved, turned[problem.fitted], atol=1e-9 * np.abs(turned).max())
+
+
+def test_where_the_search_ended_does_not_matter():
+    spectrum = made.spectrum(CONTENT, noise=1.0)
+    problem = make_problem(add_broad_signals(made.basis()), SETTINGS)
+    alone = solve(problem, spectrum.fid)
+    offset_hz = 2.0 / problem.templates.duration_s
+    parameters = alone.solution.parameters.copy()
+    parameters[nl.SHIFT] -= offset_hz
+    away = replace(
+        alone,
+        start=replace(alone.start, shift_hz=alone.start.shift_hz + offset_hz),
+        solution=replace(alone.solution, parameters=parameters),
+    )
+    again = solve(problem, spectrum.fid, away)
+    apart = np.abs(again.solution.linear.amplitudes - alone.solution.linear.amplitudes)
+    assert again.start.shift_hz == alone.start.shift_hz
+    assert (apart < 0.1 * np.sqrt(np.diag(alone.covariance))).all()
 
 
 def test_a_lipid_line_may_be_narrower_than_usual_and_stays_a_line():
