@@ -111,5 +111,7 @@ def _values(results: SubjectResults) -> dict[str, Any]:
         "references": join_words(references) or "reference",
         "lesion_masks": join_words(_supplied(results)),
         "contrasts": join_words(contrasts) or "the available contrasts",
+        "false_discovery": f"{results.settings.lesions.false_discovery:.2g}",
+        "sign_false_discovery": f"{results.settings.signs.false_discovery:.2g}",
         "voxel_mm": f"{aligned.grid.voxel_size_mm[0]:g}" if aligned else "",
     }
