@@ -22,3 +22,9 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder with real scans (../shared/data) is not here")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that no test process idles at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
