@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status: 0 all well, 1 something failed, 2 the call or study is wrong."""
     arguments = build_parser().parse_args(argv)
     listen(arguments.verbose)
+    out_console.quiet = arguments.verbose < 0
     try:
         return COMMANDS[arguments.command](arguments)
     except StudyError as error:

@@ -56,6 +56,15 @@ def test_fit_writes_what_it_promises(sample_data: Path, tmp_path: Path, capsys: 
     assert str(out) in capsys.readouterr().out
 
 
+def test_a_quiet_command_says_errors_only(
+    sample_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", spectrum(sample_data), "--out", str(tmp_path), "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["fit", spectrum(sample_data), "--out", str(tmp_path)]) == 0
+    assert "results in" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
