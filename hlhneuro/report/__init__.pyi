@@ -1,5 +1,6 @@
 from . import figures
-from .findings import Findings, IntervalFacts, SessionFacts, assess
+from .assessment import assess
+from .findings import Findings, IntervalFacts, SessionFacts
 from .html import write_group_report, write_report
 from .methods import Methods, methods_of
 from .results import StageStatus, SubjectResults

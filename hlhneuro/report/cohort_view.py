@@ -9,7 +9,7 @@ import pandas as pd
 
 from hlhneuro.answers import Answer
 from hlhneuro.report import figures
-from hlhneuro.report.findings import TROUBLE
+from hlhneuro.report.assessment import TROUBLE
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.words import quantity
 

@@ -11,7 +11,8 @@ from hlhneuro.answers import Answer, Finding
 from hlhneuro.lesions.change import IntervalChange
 from hlhneuro.lesions.interval_findings import incomparable
 from hlhneuro.report import figures
-from hlhneuro.report.findings import Findings, place_in_time, value_text
+from hlhneuro.report.assessment import place_in_time
+from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.mrsi_view import grid_view
@@ -19,6 +20,7 @@ from hlhneuro.report.quality_view import quality_view
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.signs_view import signs_text, signs_unknown
 from hlhneuro.report.spectrum_view import spectrum_view
+from hlhneuro.report.summary import value_text
 from hlhneuro.report.tables import lesions_of
 from hlhneuro.report.volumes_view import volumes_view
 from hlhneuro.report.words import (
