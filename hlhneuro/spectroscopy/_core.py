@@ -19,9 +19,8 @@ from hlhneuro.spectroscopy._linear import left_by, make_baseline
 from hlhneuro.spectroscopy._start import Start, Templates, find_start, make_templates, noise_sd
 from hlhneuro.spectroscopy._truncation import cut_at_zero
 from hlhneuro.spectroscopy.basis import Basis
-from hlhneuro.spectroscopy.spectra import Spectrum
 
-__all__ = ["Fitted", "Problem", "fit_core", "make_problem", "solve", "spread"]
+__all__ = ["Fitted", "Problem", "make_problem", "solve", "spread"]
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,6 @@ class Fitted:
         """Part of the signal (root mean square, noise and baseline taken off) that the fit leaves."""
         left, signal = spread(self.solution.residual), spread(self.solution.data - self.baseline)
         return float(np.sqrt(max(left**2 - self.noise_sd**2, 0.0)) / max(signal, 1e-300))
-
-
-def fit_core(spectrum: Spectrum, basis: Basis, settings: SpectraSettings, start: Fitted | None = None) -> Fitted:
-    """Fit one averaged spectrum (FID of shape (points,)) with a basis on its time axis, see `solve`."""
-    return solve(make_problem(basis, settings), spectrum.fid, start)
 
 
 def make_problem(basis: Basis, settings: SpectraSettings) -> Problem:
