@@ -207,6 +207,8 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
         found, parameters = start.start, start.solution.parameters.copy()
     model = replace(problem.model, data=problem.moved_back(whole, found.shift_hz))
     span = settings.fit_high_ppm - settings.fit_low_ppm
+    # Where each stage ends was chosen on made spectra: of all amplitudes 95 in 100 come within .04 of their bound of a
+    # fit that goes on until nothing changes. The first two stages only lead to the last.
     if start is None:
         stiffness = model.baseline.stiffness_for(1.0 * span + 2)
         common = (nl.PHASE0, nl.SHIFT, nl.LORENTZ, nl.GAUSS2)

@@ -15,7 +15,8 @@ __all__ = ["StartField", "find_start_field"]
 _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
 
-# Amplitudes per proton of the lines that every brain spectrum shows; only their proportions matter, and little.
+# Amplitudes of the lines that every brain spectrum shows (expert-set: about mmol/kg in adults); only their proportions
+# matter, and little, as they serve to find the offset.
 _SINGLETS = {"NAA": 8.0, "Cr": 4.0, "PCr": 4.0, "GPC": 1.0, "PCho": 0.5}
 _WIDTH_PPM = 0.05  # between a well shimmed and a barely usable voxel
 _STEP_PPM = 0.004  # a fifth of the narrowest line
