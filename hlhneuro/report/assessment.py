@@ -9,13 +9,11 @@ from hlhneuro.answers import Answer, Finding
 from hlhneuro.report.alignment_findings import alignment_findings, is_told
 from hlhneuro.report.findings import Findings, IntervalFacts, SessionFacts
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.sections import with_sections
 from hlhneuro.report.summary import summary
-from hlhneuro.report.words import (
-    days_between,
-    plural,
-)
+from hlhneuro.report.words import days_between, place_in_time, plural
 
-__all__ = ["TROUBLE", "assess", "place_in_time"]
+__all__ = ["TROUBLE", "assess"]
 
 TROUBLE = ("failed", "not assessable")
 # What each stage would have told, as a question.
@@ -57,7 +55,7 @@ def assess(
     order = {session.label: place for place, session in enumerate(results.subject.sessions)}
     parts["imaging"].sort(key=lambda finding: _scope_order(finding, order))
     findings = tuple(finding for own in parts.values() for finding in own)
-    return Findings(
+    account = Findings(
         subject=results.subject.label,
         sex=results.subject.sex,
         sessions=_sessions(results),
@@ -69,6 +67,7 @@ def assess(
         settings=results.settings.to_dict(),
         version=results.version,
     )
+    return with_sections(results, account)
 
 
 def _scope_order(finding: Finding, order: Mapping[str, int]) -> tuple[int, tuple[int, ...]]:
@@ -76,12 +75,6 @@ def _scope_order(finding: Finding, order: Mapping[str, int]) -> tuple[int, tuple
     scopes = ("subject", "interval", "session", "spectrum")
     place = scopes.index(finding.scope) if finding.scope in scopes else len(scopes)
     return place, place_in_time(finding.sessions, order)
-
-
-def place_in_time(labels: Sequence[str], order: Mapping[str, int]) -> tuple[int, ...]:
-    """Return what sessions and intervals are sorted by: in order of time, the whole course after its steps."""
-    places = tuple(order.get(label, len(order)) for label in labels)
-    return (int(len(places) > 1 and places[-1] - places[0] > 1), *places)
 
 
 def _sessions(results: SubjectResults) -> tuple[SessionFacts, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from hlhneuro.answers import Answer, Finding
@@ -13,7 +13,7 @@ from hlhneuro.report.results import StageStatus
 
 __all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts"]
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "2.0"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ class Findings:
         Stage to name to value.
     version : str
         Software version.
+    sections : mapping
+        What each section of the page tells, by its name: plain JSON, numbers in the unit that their name ends with.
     schema_version : str
         Version of ``docs/findings.schema.json``.
     """
@@ -86,6 +88,7 @@ class Findings:
     not_done: tuple[StageStatus, ...]
     settings: Mapping[str, Mapping[str, Any]]
     version: str
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     schema_version: str = SCHEMA_VERSION
 
     def of_kind(self, kind: str) -> tuple[Finding, ...]:
@@ -109,6 +112,7 @@ class Findings:
             ],
             "not_done": [asdict(status) for status in self.not_done],
             "settings": {stage: _plain(values) for stage, values in self.settings.items()},
+            "sections": _plain(self.sections),
         }
 
     @classmethod
@@ -140,6 +144,7 @@ class Findings:
                 not_done=tuple(StageStatus(**status) for status in found["not_done"]),
                 settings=found["settings"],
                 version=found["software"]["version"],
+                sections=found["sections"],
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from hlhneuro.report.cohort_view import cohort_view
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
-from hlhneuro.report.views import subject_view
+from hlhneuro.report.sections import SECTIONS
 from hlhneuro.report.words import age_text, quantity, sentence
 from hlhneuro.settings import ReportSettings
 from hlhneuro.study.derivatives import write_text
@@ -45,11 +46,29 @@ def write_report(results: SubjectResults, findings: Findings, path: str | Path) 
     page = ""
     for step in _DPI_STEPS:
         vectors = settings.spectra_as_svg if step == 1.0 else 0
-        gallery = Gallery(round(settings.image_dpi * step), vectors)
-        page = _render("subject.html.j2", subject_view(results, findings, gallery))
+        page = _subject_page(results, findings, Gallery(round(settings.image_dpi * step), vectors))
         if len(page) < settings.max_page_mb * 1e6:
             break
     return write_text(path, page)
+
+
+def _subject_page(results: SubjectResults, findings: Findings, gallery: Gallery) -> str:
+    """Lay out the account as it is saved, section by section, with pictures drawn from the results."""
+    shown = []
+    for section in SECTIONS:
+        facts = findings.sections.get(section.key)
+        if facts is None:
+            continue
+        body = _render(
+            f"sections/{section.key}.html.j2",
+            account=findings,
+            facts=facts,
+            layout=section.layout(findings),
+            shown=section.pictures(results, facts, gallery),
+        )
+        contents = (section.key, section.title)
+        shown.append({"key": section.key, "title": section.title, "contents": contents, "body": Markup(body)})
+    return _page("subject.html.j2", account=findings, sections=shown)
 
 
 def write_group_report(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
@@ -64,10 +83,11 @@ def write_group_report(tables: Mapping[str, pd.DataFrame], path: str | Path) -> 
         HTML file to write.
     """
     gallery = Gallery(ReportSettings().image_dpi, ReportSettings().spectra_as_svg)
-    return write_text(path, _render("group.html.j2", cohort_view(tables, gallery)))
+    return write_text(path, _page("group.html.j2", **cohort_view(tables, gallery)))
 
 
-def _render(template: str, view: Mapping[str, Any]) -> str:
+@cache
+def _templates() -> Environment:
     environment = Environment(
         loader=PackageLoader("hlhneuro.report", "templates"),
         autoescape=True,
@@ -78,8 +98,17 @@ def _render(template: str, view: Mapping[str, Any]) -> str:
     )
     environment.filters |= {"age": age_text, "sentence": sentence}
     environment.globals |= {"quantity": quantity}
+    return environment
+
+
+def _render(template: str, **view: Any) -> str:
+    return _templates().get_template(template).render(**view)
+
+
+def _page(template: str, **view: Any) -> str:
+    """Render a whole page with its style sheet and the policy that forbids everything else."""
     style = files("hlhneuro.report").joinpath("templates/style.css").read_text(encoding="utf-8").strip()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
     # The policy names the one style sheet by its hash: text from a study can neither run, nor style, nor load anything.
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return environment.get_template(template).render(style=Markup(style), policy=Markup(policy), **view)
+    return _render(template, style=Markup(style), policy=Markup(policy), **view)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from hlhneuro.lesions.interval_findings import incomparable, lesions_compared
 from hlhneuro.report.findings import Findings
-from hlhneuro.report.mrsi_view import grid_rows
+from hlhneuro.report.grid_rows import grid_rows
 from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.spectral_columns import FIT_COLUMNS, GRID_COLUMNS, QC_COLUMNS

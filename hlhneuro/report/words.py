@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.study.layout import Session
@@ -14,6 +14,7 @@ __all__ = [
     "days_between",
     "join_words",
     "number",
+    "place_in_time",
     "plural",
     "quantity",
     "sentence",
@@ -120,3 +121,9 @@ def sessions_text(labels: Sequence[str], scope: str) -> str:
     """Write which sessions are meant: an interval runs from one to the other, all else lies in each of them."""
     names = [f"ses-{label}" for label in labels]
     return " to ".join((names[0], names[-1])) if scope == "interval" and len(names) > 1 else join_words(names)
+
+
+def place_in_time(labels: Sequence[str], order: Mapping[str, int]) -> tuple[int, ...]:
+    """Return what sessions and intervals are sorted by: in order of time, the whole course after its steps."""
+    places = tuple(order.get(label, len(order)) for label in labels)
+    return (int(len(places) > 1 and places[-1] - places[0] > 1), *places)

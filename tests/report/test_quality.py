@@ -14,9 +14,8 @@ from hlhneuro.imaging import RegistrationQuality
 from hlhneuro.report import StageStatus, assess, figures, tables_of, write_report
 from hlhneuro.report.figures.quality import edges_of
 from hlhneuro.report.figures.sheet import AXIAL, View
-from hlhneuro.report.gallery import Gallery
-from hlhneuro.report.quality_view import quality_view
 from hlhneuro.report.registrations import measures_of, verdict_text
+from hlhneuro.report.sections import quality
 from hlhneuro.settings import ReportSettings
 from tests.report.test_html import Page
 
@@ -248,9 +247,9 @@ def test_measures_that_come_later_are_shown_by_their_name():
     class Later(RegistrationQuality):
         edge_agreement: float = 0.875
 
-    quality = Later(*(getattr(BAD, name) for name in RegistrationQuality.__dataclass_fields__))
-    assert measures_of(quality)["edge_agreement"][0].title == "Edge agreement"
-    assert "edge agreement 0.875" in verdict_text(quality)
+    later = Later(*(getattr(BAD, name) for name in RegistrationQuality.__dataclass_fields__))
+    assert measures_of(later)["edge_agreement"][0].title == "Edge agreement"
+    assert "edge agreement 0.875" in verdict_text(later)
 
 
 def test_a_gap_that_was_read_back_as_null_is_no_number():
@@ -259,7 +258,7 @@ def test_a_gap_that_was_read_back_as_null_is_no_number():
 
 def test_noise_stands_by_contrast_and_session(results):
     found = with_session(results, "02", noise_sd={"FLAIR": 0.0451})
-    view = quality_view(replace(found, lesions=None), Gallery(30))
+    view = quality.facts(replace(found, lesions=None))
     assert view["noise"]["sessions"] == ["ses-01", "ses-02", "ses-03"]
     assert view["noise"]["rows"][0] == {"contrast": "FLAIR", "values": ["0.0300", "0.0451", "0.0300"]}
     assert view["noise"]["rows"][1]["values"] == ["0.0300", "n/a", "0.0300"]

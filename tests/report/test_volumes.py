@@ -12,9 +12,8 @@ from hlhneuro.errors import NotAssessable
 from hlhneuro.lesions.volumes import StructureChange, VolumeChange, VolumeInterval
 from hlhneuro.report import figures
 from hlhneuro.report.figures.style import save_svg
-from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.methods import methods_of
-from hlhneuro.report.volumes_view import volumes_view
+from hlhneuro.report.sections import volumes
 
 
 def change(structure, log_change, sd=0.002, expected=0.001):
@@ -73,12 +72,12 @@ def test_nothing_measured_is_told_with_its_reason(results):
     none = VolumeChange((VolumeInterval("01", "02", (), "two scanners"),), {}, 1.96)
     with pytest.raises(NotAssessable, match="two scanners"):
         figures.volume_course(replace(results, volumes=none))
-    assert volumes_view(replace(results, volumes=none), Gallery(80))["reasons"] == ["two scanners"]
-    assert volumes_view(replace(results, volumes=None), Gallery(80))["reasons"]
+    assert volumes.facts(replace(results, volumes=none))["reasons"] == ["two scanners"]
+    assert volumes.facts(replace(results, volumes=None))["reasons"]
 
 
 def test_every_interval_and_structure_has_a_row(results):
-    view = volumes_view(replace(results, volumes=COURSE), Gallery(80))
+    view = volumes.facts(replace(results, volumes=COURSE))
     rows = view["rows"]
     assert [(row["structure"], row["verdict"]) for row in rows[:2]] == [
         ("brain", "decrease"),

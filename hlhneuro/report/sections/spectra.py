@@ -1,4 +1,4 @@
-"""What a page shows of one spectrum."""
+"""Every spectrum: its fit, concentrations, place, preparation and what a report has to state."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pandas as pd
 from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.sections.section import Pictures, Row
 from hlhneuro.report.words import join_words, quantity
 from hlhneuro.spectroscopy.fitting import SpectrumFit
 from hlhneuro.spectroscopy.results import SpectrumResult
 
-__all__ = ["spectrum_view"]
+__all__ = ["facts", "pictures"]
 
-Row = dict[str, Any]
 MAIN_METABOLITES = ("tNAA", "tCr", "tCho", "mI", "Glx", "Lac")
 QUALITY = (
     ("SNR", "snr", ""),
@@ -27,21 +27,29 @@ QUALITY = (
 )
 
 
-def spectrum_view(results: SubjectResults, spectrum: SpectrumResult, gallery: Gallery) -> Row:
-    """Return what the page shows of one spectrum."""
+def facts(results: SubjectResults) -> Row:
+    """Return one row per spectrum."""
+    return {"spectra": [_spectrum(spectrum) for spectrum in results.spectra]}
+
+
+def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
+    """Draw fit, place and preparation of every spectrum, in the order of the facts."""
+    return {
+        "spectra": [
+            _pictures(results, spectrum, told, gallery)
+            for spectrum, told in zip(results.spectra, facts["spectra"], strict=True)
+        ]
+    }
+
+
+def _spectrum(spectrum: SpectrumResult) -> Row:
     title = f"ses-{spectrum.session}, {spectrum.name}"
     echo = f"TE {spectrum.echo_time_s * 1000:.0f}\u00a0ms" if spectrum.echo_time_s is not None else "echo time unknown"
     water = "with water reference" if spectrum.water_reference else "no water reference"
     head = ", ".join((spectrum.sequence.upper() if spectrum.sequence else "sequence unknown", echo, water))
-    row: Row = {"title": title, "head": head, "reason": spectrum.reason, "figure": None, "main": [], "more": []}
-    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "location": None, "steps": None}
+    row: Row = {"title": title, "head": head, "reason": spectrum.reason, "main": [], "more": []}
+    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "steps": ""}
     row["reporting"] = [] if spectrum.reporting is None else spectrum.reporting.to_dict(orient="records")
-    if spectrum.voxel is not None:
-        row["location"] = gallery.image(
-            lambda: figures.voxel_location(results, spectrum),
-            "Voxel on the anatomy of its session.",
-            f"Three planes through the centre of the voxel of {title}. {_voxel(spectrum)}",
-        )
     if spectrum.fit is None:
         return row
     fit = spectrum.fit
@@ -50,19 +58,35 @@ def spectrum_view(results: SubjectResults, spectrum: SpectrumResult, gallery: Ga
     row["more"] = [found for found in table if found["name"] not in MAIN_METABOLITES]
     row["verdict"] = str(fit.quality.get("verdict", "not judged"))
     row["quality"] = _quality(fit.quality)
-    ratios = ", ".join(f"{found['name']}/tCr {found['ratio']}" for found in row["main"] if found["name"] != "tCr")
-    row["figure"] = gallery.vector(
-        lambda: figures.spectrum_fit(fit, f"{title} · {head}"),
+    row["steps"] = _steps(fit) if fit.stages else ""
+    return row
+
+
+def _pictures(results: SubjectResults, spectrum: SpectrumResult, told: Mapping[str, Any], gallery: Gallery) -> Pictures:
+    title = told["title"]
+    shown: Pictures = {"fit": None, "location": None, "steps": None}
+    if spectrum.voxel is not None:
+        shown["location"] = gallery.image(
+            lambda: figures.voxel_location(results, spectrum),
+            "Voxel on the anatomy of its session.",
+            f"Three planes through the centre of the voxel of {title}. {told['voxel']}",
+        )
+    fit = spectrum.fit
+    if fit is None:
+        return shown
+    ratios = ", ".join(f"{found['name']}/tCr {found['ratio']}" for found in told["main"] if found["name"] != "tCr")
+    shown["fit"] = gallery.vector(
+        lambda: figures.spectrum_fit(fit, f"{title} · {told['head']}"),
         "From top: residual; data with fit and baseline; the largest components.",
-        f"Spectrum of {title} with its fit. {ratios}. Fit judged {row['verdict']}.",
+        f"Spectrum of {title} with its fit. {ratios}. Fit judged {told['verdict']}.",
     )
     if fit.stages:
-        row["steps"] = gallery.image(
+        shown["steps"] = gallery.image(
             lambda: figures.preparation_steps(fit.stages, title),
             "Before (grey) and after (blue) each step; coils in units of their noise.",
-            f"Preparation of {title}: {_steps(fit)}.",
+            f"Preparation of {title}: {told['steps']}.",
         )
-    return row
+    return shown
 
 
 def _steps(fit: SpectrumFit) -> str:

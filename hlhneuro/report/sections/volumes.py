@@ -1,37 +1,44 @@
-"""Change of brain and ventricle volume as a page shows it: a figure and one row per interval and structure."""
+"""Change of brain and ventricle volume: a figure and one row per interval and structure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hlhneuro.lesions.volumes import STRUCTURES, StructureChange, VolumeInterval
 from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.sections.section import Pictures, Row
 from hlhneuro.report.words import quantity
 
-__all__ = ["volumes_view"]
-
-Row = dict[str, Any]
+__all__ = ["facts", "pictures"]
 
 
-def volumes_view(results: SubjectResults, gallery: Gallery) -> Row:
-    """Return figure and rows; without a measurement the reasons why, each once."""
+def facts(results: SubjectResults) -> Row:
+    """Return rows and remarks; without a measurement the reasons why, each once."""
     volumes = results.volumes
     intervals = volumes.intervals if volumes else ()
     if volumes is None or not volumes.measured:
         reasons = list(dict.fromkeys(interval.reason for interval in intervals if interval.reason))
-        return {"figure": None, "rows": [], "remarks": [], "reasons": reasons or ["it needs a 3-D T1w at two sessions"]}
+        return {"rows": [], "remarks": [], "reasons": reasons or ["it needs a 3-D T1w at two sessions"]}
     rows = [row for interval in intervals for row in _rows(interval, volumes.coverage_factor)]
-    figure = gallery.vector(
-        lambda: figures.volume_course(results),
-        "Bars are 95 % intervals. The line adds up the changes from session to session.",
-        "Change of brain and ventricle volume over time: "
-        + "; ".join(f"{row['structure']}, {row['name']}: {row['measured']}" for row in rows)
-        + ".",
-    )
-    return {"figure": figure, "rows": rows, "remarks": _remarks(intervals), "reasons": []}
+    return {"rows": rows, "remarks": _remarks(intervals), "reasons": []}
+
+
+def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
+    """Draw the course of the volumes."""
+    if not facts["rows"]:
+        return {}
+    return {
+        "course": gallery.vector(
+            lambda: figures.volume_course(results),
+            "Bars are 95 % intervals. The line adds up the changes from session to session.",
+            "Change of brain and ventricle volume over time: "
+            + "; ".join(f"{row['structure']}, {row['name']}: {row['measured']}" for row in facts["rows"])
+            + ".",
+        )
+    }
 
 
 def _remarks(intervals: Sequence[VolumeInterval]) -> list[Row]:

@@ -1,9 +1,9 @@
-"""What the page shows of the quality of the images: verdicts on registrations, figures to look at, and the noise."""
+"""The quality of the images: verdicts on registrations, figures to look at, and the noise."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hlhneuro.imaging.series import AlignedSeries, RegistrationQuality
@@ -11,39 +11,55 @@ from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.registrations import measures_of, verdict_text, verdicts_of
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.sections.section import Pictures, Row
 from hlhneuro.report.words import quantity, session_title
 
-__all__ = ["quality_view"]
+__all__ = ["facts", "pictures"]
 
-Row = dict[str, Any]
 EDGES = (
     "Yellow edges come from the image that was moved, grey values from the one it was moved to: the edges have to run "
     "along the same anatomy. In the squares, anatomy has to run on without a step."
 )
 
 
-def quality_view(results: SubjectResults, gallery: Gallery) -> Row:
-    """Return the verdicts on all registrations, the figures that show them, and the noise of every image."""
+def facts(results: SubjectResults) -> Row:
+    """Return the verdicts on all registrations and the noise of every image."""
     aligned = results.aligned
-    sessions = aligned.sessions if aligned else ()
-    between = aligned.quality if aligned else ()
-    planes = "in axial, coronal and sagittal slices"
     return {
         "registrations": _registrations(verdicts_of(aligned) if aligned else ()),
+        "between": _told(aligned.quality if aligned else ()),
+        "sessions": [
+            {
+                "label": session.label,
+                "title": session_title(results, session.label),
+                "reference": session.reference,
+                "told": _told(session.quality),
+            }
+            for session in (aligned.sessions if aligned else ())
+        ],
+        "noise": _noise(aligned),
+    }
+
+
+def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
+    """Draw what shows how well images lie on each other, and the brain mask."""
+    planes = "in axial, coronal and sagittal slices"
+    return {
         "sessions": gallery.image(
             lambda: figures.session_outlines(results),
             f"Each session on the one before it. {EDGES}",
-            f"Edges of each later session on the one before it, and both in squares, {planes}. {_told(between)}",
+            f"Edges of each later session on the one before it, and both in squares, {planes}. {facts['between']}",
         ),
-        "flicker": _flicker(results, gallery),
+        "flicker": _flicker(results, facts, gallery),
         "contrasts": [
             gallery.image(
-                lambda label=session.label: figures.contrast_outlines(results, label),  # type: ignore[misc]
-                f"Contrasts of ses-{session.label} on its reference {session.reference}, to be read in the same way.",
-                f"Edges of each contrast of ses-{session.label} on its reference {session.reference}, and both in "
-                f"squares, {planes}. {_told(session.quality)}",
+                lambda label=session["label"]: figures.contrast_outlines(results, label),  # type: ignore[misc]
+                f"Contrasts of ses-{session['label']} on its reference {session['reference']}, to be read in the same "
+                "way.",
+                f"Edges of each contrast of ses-{session['label']} on its reference {session['reference']}, and both "
+                f"in squares, {planes}. {session['told']}",
             )
-            for session in sessions
+            for session in facts["sessions"]
         ],
         "brain": gallery.image(
             lambda: figures.brain_outlines(results),
@@ -57,7 +73,6 @@ def quality_view(results: SubjectResults, gallery: Gallery) -> Row:
             "the patient's, but only coarsely: it names territories and guides the tissue model.",
             f"Edges of the template's white matter and brain on the mean image of the patient, {planes}.",
         ),
-        "noise": _noise(aligned),
     }
 
 
@@ -88,21 +103,20 @@ def _registrations(verdicts: Sequence[RegistrationQuality]) -> Row:
     return {"rows": rows, "titles": titles, "good": good}
 
 
-def _flicker(results: SubjectResults, gallery: Gallery) -> list[Row]:
+def _flicker(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> list[Row]:
     """Return one picture per session, all of the same slices, to be shown in turn in one place."""
-    labels = [session.label for session in results.aligned.sessions] if results.aligned else []
-    if len(labels) < 2:
+    if len(facts["sessions"]) < 2:
         return []
     return [
         {
-            "label": f"ses-{label}",
+            "label": f"ses-{session['label']}",
             "shown": gallery.image(
-                lambda label=label: figures.midspace_slices(results, label),  # type: ignore[misc]
+                lambda label=session["label"]: figures.midspace_slices(results, label),  # type: ignore[misc]
                 "",
-                f"{session_title(results, label)}: axial, coronal and sagittal slice through the middle of the brain.",
+                f"{session['title']}: axial, coronal and sagittal slice through the middle of the brain.",
             ),
         }
-        for label in labels
+        for session in facts["sessions"]
     ]
 
 

@@ -12,7 +12,7 @@ import pytest
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report import SubjectResults, assess, figures, write_report
 from hlhneuro.report.gallery import Gallery
-from hlhneuro.report.spectrum_view import spectrum_view
+from hlhneuro.report.sections import spectra
 from hlhneuro.spectroscopy import SpectrumResult
 from hlhneuro.spectroscopy.preprocessing import Stage
 from tests.report.conftest import make_fit
@@ -57,9 +57,11 @@ def test_the_page_gets_the_steps_and_the_table(results: SubjectResults) -> None:
     fit = replace(make_fit(), stages=STAGES, record=record)
     table = pd.DataFrame({"section": ["hardware"], "item": ["model"], "value": ["not stated in the data"]})
     spectrum = SpectrumResult("01", "svs", 0.03, "press", True, fit, None, (), reporting=table)
-    row = spectrum_view(results, spectrum, Gallery(60))
-    assert row["steps"].source.startswith("data:image/png")
-    assert "4 transients aligned over 1.0 Hz, 1 left out" in row["steps"].alt
+    shown = replace(results, spectra=(spectrum,))
+    facts = spectra.facts(shown)
+    row, steps = facts["spectra"][0], spectra.pictures(shown, facts, Gallery(60))["spectra"][0]["steps"]
+    assert steps.source.startswith("data:image/png")
+    assert "4 transients aligned over 1.0 Hz, 1 left out" in steps.alt
     assert row["reporting"] == [{"section": "hardware", "item": "model", "value": "not stated in the data"}]
 
 
@@ -76,6 +78,8 @@ def test_both_are_on_the_page_and_folded_away(results: SubjectResults, tmp_path:
 
 def test_a_fit_without_steps_shows_none(results: SubjectResults) -> None:
     spectrum = SpectrumResult("01", "svs", 0.03, "press", True, make_fit(), None, ())
-    row = spectrum_view(results, spectrum, Gallery(60))
-    assert row["steps"] is None
+    shown = replace(results, spectra=(spectrum,))
+    facts = spectra.facts(shown)
+    row = facts["spectra"][0]
+    assert spectra.pictures(shown, facts, Gallery(60))["spectra"][0]["steps"] is None
     assert row["reporting"] == []
