@@ -34,7 +34,7 @@ from hlhneuro.report import (
 )
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import GridResult, SpectrumResult
-from hlhneuro.study import Study, open_study, write_json, write_table
+from hlhneuro.study import Study, open_study, read_clinical, write_json, write_table
 
 __all__ = ["load_subject", "run_subject"]
 
@@ -107,6 +107,7 @@ def load_subject(study: Study | str | Path, out: str | Path, label: str) -> Subj
         signs=signs,
         volumes=volumes,
         grids=grids,
+        clinical=read_clinical(task.study, task.subject),
     )
 
 
@@ -223,6 +224,7 @@ def run_report(
             signs=signs,
             volumes=volumes,
             grids=grids,
+            clinical=read_clinical(task.study, task.subject),
         )
 
     def answer() -> Findings:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from hlhneuro.study.clinical import ClinicalRecord
 
 if TYPE_CHECKING:  # these rooms are large: who asks for a status only does not load them
     from hlhneuro.imaging import AlignedSeries
@@ -52,3 +54,4 @@ class SubjectResults:
     signs: LesionSigns | None = None
     volumes: VolumeChange | None = None
     grids: tuple[GridResult, ...] = ()
+    clinical: ClinicalRecord = field(default_factory=ClinicalRecord)

@@ -8,10 +8,12 @@ from hlhneuro.study.checking import CheckRow, StudyCheck, check_study
 from hlhneuro.study.clinical import (
     STEROID_EFFECT_DAYS,
     STEROID_EFFECT_SOURCE,
+    ClinicalRecord,
     TreatmentEvent,
     age_months,
     covariates_by_session,
     intervals_days,
+    read_clinical,
     read_treatment,
     steroid_confounded,
 )
@@ -44,6 +46,7 @@ __all__ = [
     "Acquisition",
     "BrainMask",
     "CheckRow",
+    "ClinicalRecord",
     "LesionMask",
     "PhysicalRange",
     "Provenance",
@@ -70,6 +73,7 @@ __all__ = [
     "open_study",
     "parse_derivative_name",
     "read_acquisition",
+    "read_clinical",
     "read_table",
     "read_treatment",
     "sidecar_path",

@@ -17,10 +17,12 @@ from hlhneuro.study.layout import Session, Study, Subject
 __all__ = [
     "STEROID_EFFECT_DAYS",
     "STEROID_EFFECT_SOURCE",
+    "ClinicalRecord",
     "TreatmentEvent",
     "age_months",
     "covariates_by_session",
     "intervals_days",
+    "read_clinical",
     "read_treatment",
     "steroid_confounded",
 ]
@@ -66,6 +68,22 @@ class TreatmentEvent:
         return _names_steroid(self.event)
 
 
+@dataclass(frozen=True)
+class ClinicalRecord:
+    """What is known of one patient beside images and spectra.
+
+    Parameters
+    ----------
+    events : tuple of TreatmentEvent
+        In order of time.
+    problems : tuple of str
+        What is wrong with the tables that were read.
+    """
+
+    events: tuple[TreatmentEvent, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
 def age_months(session: Session) -> float | None:
     """Return the age in months at a session, or None."""
     return None if session.age_years is None else session.age_years * 12
@@ -105,6 +123,12 @@ def read_treatment(study: Study) -> tuple[tuple[TreatmentEvent, ...], tuple[str,
             events += [event for event in found if event.subject in known]
     events.sort(key=lambda event: (event.subject, event.start or dt.date.max, event.event, event.detail))
     return tuple(events), tuple(problems)
+
+
+def read_clinical(study: Study, subject: Subject) -> ClinicalRecord:
+    """Return what the tables of a study tell of one patient; none of them needs to be there."""
+    events, problems = read_treatment(study)
+    return ClinicalRecord(tuple(event for event in events if event.subject == subject.label), problems)
 
 
 def _read_events(path: Path, owner: str | None) -> tuple[list[TreatmentEvent], list[str]]:

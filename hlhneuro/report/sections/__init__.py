@@ -8,6 +8,7 @@ from hlhneuro.report.findings import Findings
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import (
     answers,
+    clinical,
     course,
     images,
     lesions,
@@ -27,14 +28,15 @@ __all__ = ["SECTIONS", "Pictures", "Row", "Section", "with_sections"]
 
 SECTIONS = (
     Section("summary", "Summary", summary.facts),
-    Section("findings", "Findings", layout=answers.layout),
     Section("timeline", "Course over time", course.facts, course.pictures),
-    Section("lesions", "Lesions", lesions.facts),
-    Section("volumes", "Brain and ventricles", volumes.facts, volumes.pictures),
     Section("images", "Images", images.facts, images.pictures),
+    Section("lesions", "Lesions", lesions.facts),
     Section("territories", "Territories", territories.facts, territories.pictures),
+    Section("volumes", "Brain and ventricles", volumes.facts, volumes.pictures),
     Section("spectra", "Spectra", spectra.facts, spectra.pictures),
     Section("mrsi", "Spectroscopic maps", mrsi.facts, mrsi.pictures),
+    Section("clinical", "Clinical record", clinical.facts),
+    Section("findings", "All findings", layout=answers.layout),
     Section("quality", "Quality", quality.facts, quality.pictures),
     Section("not_done", "What was not done", not_done.facts),
     Section("methods", "Methods", methods.facts),
