@@ -11,7 +11,7 @@ from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
 from hlhneuro.report.results import StageStatus
 
-__all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts"]
+__all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "plain_json"]
 
 SCHEMA_VERSION = "2.0"
 
@@ -95,6 +95,11 @@ class Findings:
         """Return the findings that come from ``imaging``, ``spectra`` or the ``study``."""
         return tuple(finding for finding, own in zip(self.findings, self.kinds, strict=True) if own == kind)
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many questions have each of the three answers."""
+        return {answer.value: sum(finding.answer is answer for finding in self.findings) for answer in Answer}
+
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types; ``docs/findings.schema.json`` describes them."""
         return {
@@ -106,13 +111,14 @@ class Findings:
             "sessions": [asdict(session) | {"covariates": dict(session.covariates)} for session in self.sessions],
             "intervals": [asdict(interval) for interval in self.intervals],
             "summary": list(self.summary),
+            "counts": self.counts,
             "findings": [
-                {"kind": kind, **_plain(finding.to_dict())}
+                {"kind": kind, **plain_json(finding.to_dict())}
                 for kind, finding in zip(self.kinds, self.findings, strict=True)
             ],
             "not_done": [asdict(status) for status in self.not_done],
-            "settings": {stage: _plain(values) for stage, values in self.settings.items()},
-            "sections": _plain(self.sections),
+            "settings": {stage: plain_json(values) for stage, values in self.settings.items()},
+            "sections": plain_json(self.sections),
         }
 
     @classmethod
@@ -152,11 +158,12 @@ class Findings:
             ) from error
 
 
-def _plain(values: Any) -> Any:
+def plain_json(values: Any) -> Any:
+    """Return the same in types that JSON has; what is not a finite number becomes null."""
     if isinstance(values, Mapping):
-        return {str(name): _plain(value) for name, value in values.items()}
+        return {str(name): plain_json(value) for name, value in values.items()}
     if isinstance(values, list | tuple):
-        return [_plain(value) for value in values]
+        return [plain_json(value) for value in values]
     return None if isinstance(values, float) and not math.isfinite(values) else values  # JSON has no NaN
 
 

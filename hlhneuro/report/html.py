@@ -19,7 +19,7 @@ from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import SECTIONS
-from hlhneuro.report.words import age_text, quantity, sentence
+from hlhneuro.report.words import age_text, number, percent, plural, quantity, sentence
 from hlhneuro.settings import ReportSettings
 from hlhneuro.study.derivatives import write_text
 
@@ -97,7 +97,7 @@ def _templates() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters |= {"age": age_text, "sentence": sentence}
-    environment.globals |= {"quantity": quantity}
+    environment.globals |= {"number": number, "percent": percent, "plural": plural, "quantity": quantity}
     return environment
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "days_between",
     "join_words",
     "number",
+    "percent",
     "place_in_time",
     "plural",
     "quantity",
@@ -64,6 +65,11 @@ def quantity(value: float | None, sd: float | None = None, unit: str = "", *, si
     if has_sd and sd is not None:
         text += f"{_SPACE}{_PLUS_MINUS}{_SPACE}{float(sd):.{decimals}f}"
     return f"{text}{_SPACE}{unit}" if unit else text
+
+
+def percent(value_percent: float, decimals: int = 0, *, signed: bool = False) -> str:
+    """Write a value that is in per cent already."""
+    return f"{number(value_percent, decimals, signed=signed)}{_SPACE}%"
 
 
 def sex_text(sex: str | None) -> str:

@@ -85,7 +85,10 @@ def test_every_interval_and_structure_has_a_row(results):
     ]
     assert rows[0]["steroids"]
     assert view["remarks"] == [{"text": "the scanner is not known", "intervals": ["ses-02 to ses-03"]}]
-    assert rows[1]["expected"] == "not known"
+    assert rows[0]["measured_percent"] == pytest.approx(-2.0)
+    assert rows[0]["excess_percent"] == pytest.approx(-2.1)
+    assert rows[1]["expected_percent"] is None
+    assert view["coverage_percent"] == pytest.approx(95.0, abs=0.01)
     assert [row["whole"] for row in rows] == [False] * 4 + [True] * 2
 
 

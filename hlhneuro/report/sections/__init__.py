@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hlhneuro.report.findings import Findings
+from hlhneuro.report.findings import Findings, plain_json
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import (
     answers,
@@ -47,4 +47,4 @@ SECTIONS = (
 def with_sections(results: SubjectResults, findings: Findings) -> Findings:
     """Return the account with what each section of its page tells."""
     told = {section.key: section.facts(results) for section in SECTIONS}
-    return replace(findings, sections={key: facts for key, facts in told.items() if facts is not None})
+    return replace(findings, sections={key: plain_json(facts) for key, facts in told.items() if facts is not None})

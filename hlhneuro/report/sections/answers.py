@@ -23,10 +23,7 @@ ANSWER_ORDER = list(Answer)
 
 def layout(findings: Findings) -> Row:
     """Return each kind of finding as tables, and how many answers of each kind there are."""
-    return {
-        "groups": _groups(findings),
-        "counts": {answer.value: sum(f.answer is answer for f in findings.findings) for answer in Answer},
-    }
+    return {"groups": _groups(findings), "counts": findings.counts}
 
 
 def _groups(findings: Findings) -> list[Row]:

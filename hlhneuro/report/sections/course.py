@@ -10,6 +10,7 @@ from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.lesions import loads_of
 from hlhneuro.report.sections.section import Pictures, Row
+from hlhneuro.report.words import quantity
 
 __all__ = ["facts", "pictures"]
 
@@ -21,7 +22,8 @@ def facts(results: SubjectResults) -> Row:
 
 def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
     """Draw the time line."""
-    told = ", ".join(f"ses-{row['label']} {row['load']}" for row in facts["loads"]) or "not assessable"
+    loads = (f"ses-{row['label']} {quantity(row['load_ml'], row['load_sd_ml'], 'ml')}" for row in facts["loads"])
+    told = ", ".join(loads) or "not assessable"
     return {
         "timeline": gallery.vector(
             lambda: figures.timeline(results),

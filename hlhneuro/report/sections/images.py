@@ -8,9 +8,9 @@ from typing import Any
 from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.results import SubjectResults
-from hlhneuro.report.sections.lesions import CHANGES, why_not
+from hlhneuro.report.sections.lesions import CHANGES, volumes_of, why_not
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.words import join_words
+from hlhneuro.report.words import join_words, number
 
 __all__ = ["facts", "pictures"]
 
@@ -19,12 +19,8 @@ def facts(results: SubjectResults) -> Row:
     """Return the volumes that the words under the maps tell."""
     return {
         "changes": [
-            {
-                "before": interval.before,
-                "after": interval.after,
-                "reason": why_not(results, interval),
-                "told": ", ".join(f"{kind} {getattr(interval, f'{kind}_ml'):.1f} ml" for kind in CHANGES),
-            }
+            {"before": interval.before, "after": interval.after, "reason": why_not(results, interval)}
+            | volumes_of(interval)
             for interval in (results.change.intervals if results.change else ())
         ]
     }
@@ -53,16 +49,17 @@ def _panels(results: SubjectResults, gallery: Gallery) -> list[Shown]:
 
 def _changes(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> list[Shown]:
     shown = []
-    for interval, told in zip(results.change.intervals if results.change else (), facts["changes"], strict=True):
-        caption = f"Change from ses-{told['before']} to ses-{told['after']}."
-        if told["reason"]:
-            shown.append(Shown(caption, "", reason=told["reason"]))
+    for interval, row in zip(results.change.intervals if results.change else (), facts["changes"], strict=True):
+        course = f"from ses-{row['before']} to ses-{row['after']}"
+        if row["reason"]:
+            shown.append(Shown(f"Change {course}.", "", reason=row["reason"]))
             continue
+        told = ", ".join(f"{kind} {number(row[f'{kind}_ml'], 1)} ml" for kind in CHANGES)
         shown.append(
             gallery.image(
                 lambda interval=interval: figures.change_panels(results, interval),  # type: ignore[misc]
-                caption,
-                f"Change map from ses-{told['before']} to ses-{told['after']}: {told['told']}.",
+                f"Change {course}.",
+                f"Change map {course}: {told}.",
             )
         )
     return shown

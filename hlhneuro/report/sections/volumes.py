@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,9 +11,12 @@ from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.words import quantity
+from hlhneuro.report.words import number, quantity
 
 __all__ = ["facts", "pictures"]
+
+MEASURED = ("measured_percent", "measured_sd_percent", "change_ml", "change_sd_ml")
+BEYOND_GROWTH = ("expected_percent", "expected_sd_percent", "excess_percent", "excess_sd_percent")
 
 
 def facts(results: SubjectResults) -> Row:
@@ -22,21 +26,30 @@ def facts(results: SubjectResults) -> Row:
     if volumes is None or not volumes.measured:
         reasons = list(dict.fromkeys(interval.reason for interval in intervals if interval.reason))
         return {"rows": [], "remarks": [], "reasons": reasons or ["it needs a 3-D T1w at two sessions"]}
-    rows = [row for interval in intervals for row in _rows(interval, volumes.coverage_factor)]
-    return {"rows": rows, "remarks": _remarks(intervals), "reasons": []}
+    return {
+        "coverage_factor": volumes.coverage_factor,
+        "coverage_percent": 100 * math.erf(volumes.coverage_factor / math.sqrt(2)),
+        "rows": [row for interval in intervals for row in _rows(interval, volumes.coverage_factor)],
+        "remarks": _remarks(intervals),
+        "reasons": [],
+    }
 
 
 def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
     """Draw the course of the volumes."""
     if not facts["rows"]:
         return {}
+    told = "; ".join(
+        f"{row['structure']}, ses-{row['before']} to ses-{row['after']}: "
+        f"{quantity(row['measured_percent'], row['measured_sd_percent'], '%', signed=True)}"
+        for row in facts["rows"]
+    )
     return {
         "course": gallery.vector(
             lambda: figures.volume_course(results),
-            "Bars are 95 % intervals. The line adds up the changes from session to session.",
-            "Change of brain and ventricle volume over time: "
-            + "; ".join(f"{row['structure']}, {row['name']}: {row['measured']}" for row in facts["rows"])
-            + ".",
+            f"Bars are {number(facts['coverage_percent'], 0)} % intervals. The line adds up the changes from session "
+            "to session.",
+            f"Change of brain and ventricle volume over time: {told}.",
         )
     }
 
@@ -51,13 +64,18 @@ def _remarks(intervals: Sequence[VolumeInterval]) -> list[Row]:
 
 
 def _rows(interval: VolumeInterval, coverage: float) -> list[Row]:
-    name = f"ses-{interval.before} to ses-{interval.after}"
     rows = []
     for structure in STRUCTURES:
         change = interval.change(structure)
-        row: Row = {"name": name, "whole": interval.whole, "structure": structure, "steroids": bool(interval.steroids)}
+        row: Row = {
+            "before": interval.before,
+            "after": interval.after,
+            "whole": interval.whole,
+            "structure": structure,
+            "steroids": interval.steroids,
+        }
         if change is None:
-            row |= dict.fromkeys(("measured", "ml", "expected", "excess"), "–")
+            row |= dict.fromkeys((*MEASURED, *BEYOND_GROWTH))
             rows.append(row | {"verdict": "not assessable" if interval.reason else "too small"})
         else:
             rows.append(row | _numbers(change, coverage))
@@ -66,16 +84,19 @@ def _rows(interval: VolumeInterval, coverage: float) -> list[Row]:
 
 def _numbers(change: StructureChange, coverage: float) -> Row:
     """Put a change in per cent; the logarithm of so small a change is its part of the volume."""
-    found = {
-        "measured": quantity(100 * change.log_change, 100 * change.log_change_sd, "%", signed=True),
-        "ml": quantity(change.change_ml, change.change_sd_ml, "ml", signed=True),
+    found: Row = {
+        "measured_percent": 100 * change.log_change,
+        "measured_sd_percent": 100 * change.log_change_sd,
+        "change_ml": change.change_ml,
+        "change_sd_ml": change.change_sd_ml,
     }
     expected, excess, sd = change.expected_log_change, change.excess_log_change, change.excess_log_change_sd
     if expected is None or excess is None or sd is None:
-        return found | {"expected": "not known", "excess": "–", "verdict": "not assessable"}
-    verdict = "within error" if abs(excess) <= coverage * sd else "increase" if excess > 0 else "decrease"
+        return found | dict.fromkeys(BEYOND_GROWTH) | {"verdict": "not assessable"}
     return found | {
-        "expected": quantity(100 * expected, 100 * (change.expected_log_change_sd or 0), "%", signed=True),
-        "excess": quantity(100 * excess, 100 * sd, "%", signed=True),
-        "verdict": verdict,
+        "expected_percent": 100 * expected,
+        "expected_sd_percent": 100 * (change.expected_log_change_sd or 0),
+        "excess_percent": 100 * excess,
+        "excess_sd_percent": 100 * sd,
+        "verdict": "within error" if abs(excess) <= coverage * sd else "increase" if excess > 0 else "decrease",
     }
