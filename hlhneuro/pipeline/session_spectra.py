@@ -84,6 +84,7 @@ def fit_scan(
     tissue = fractions_of(voxel) if referred else None
     age = session.age_years
     fit = fit_spectrum(spectrum, water=water, eddy_reference=eddy, tissue=tissue, settings=settings, age_years=age)
+    referred = referred and "refused" not in dict(fit.record).get("water reference", {})
     timeless = {name: value for name, value in fit.quality.items() if name != "fit_seconds"}
     fit = replace(fit, quality=timeless)  # results of a study are the same, bit for bit, however long they took
     software, region = f"hlhneuro {hlhneuro.__version__}", scan.entities.get("voi", "")

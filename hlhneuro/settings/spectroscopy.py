@@ -96,6 +96,11 @@ class SpectraSettings:
     water_lowest_ppm: float = tuned(
         3.98, "expert-set: above creatine at 3.92; after seeing dataset 24 of the 2016 fitting challenge", "ppm"
     )
+    water_least_ratio: float = tuned(
+        20.0,
+        "expert-set: a reference's water over the tallest metabolite; healthy brain has some 1000 at TE 30 ms and 80 "
+        "at 288 ms, lipid twenty times tCr leaves 230; at 20 a CH3 group would be a mole per kg",
+    )
     water_echo_time_tolerance: float = tuned(0.05, "expert-set: part by which echo times may differ")
     water_voxel_tolerance: float = tuned(0.1, "expert-set: part of the voxel's shortest edge it may be off")
     eddy_noise_sd: float = tuned(8.0, "expert-set: noise then turns the phase by 5 degrees")
@@ -116,6 +121,11 @@ class SpectraSettings:
         (0.25, 0.1, 0.0), "expert-set: of grey matter, CSF and lesion where tissue is assumed: anything within a half"
     )
     most_csf: float = tuned(0.9, "expert-set: with more CSF in the voxel there is no tissue to refer to")
+    creatine_plausible: tuple[float, ...] = tuned(
+        (2.0, 20.0),
+        "expert-set: a third of what newborns have to twice an adult cerebellum; beyond, the reference is in doubt",
+        "mmol/kg",
+    )
     worst_scale_sd: float = tuned(0.3, "expert-set: with a scale less certain only ratios are given")
     immature_years: float = tuned(
         2.0, "Kreis 1993, Magn Reson Med 30:424: water content falls in the first two years", "years"

@@ -11,7 +11,7 @@ from hlhneuro.spectroscopy.comparison import comparable, mirrored
 from hlhneuro.spectroscopy.norms import NoNorm, Norm, Norms, region_of
 from hlhneuro.spectroscopy.results import SpectrumResult
 
-__all__ = ["Circumstances", "find_reference", "is_mirror", "place_of"]
+__all__ = ["Circumstances", "find_reference", "is_mirror"]
 
 _NORMED = ("tNAA", "tCho", "Glx")
 
@@ -29,12 +29,6 @@ class Circumstances:
 
     age_years: float | None = None
     confounders: tuple[str, ...] = ()
-
-
-def place_of(result: SpectrumResult) -> str:
-    """Return the voxel of a spectrum: its name without what only tells acquisitions apart."""
-    parts = [part for part in result.name.split("_") if not part.startswith(("acq-", "run-"))]
-    return "_".join(parts) or "svs"
 
 
 def _voi(result: SpectrumResult) -> str:

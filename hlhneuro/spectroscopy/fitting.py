@@ -125,7 +125,12 @@ def fit_spectrum(
         problem, fitted, evidence, more = look_for_bacteria(problem, fitted, evidence, prepared.spectrum)
         if isinstance(tissue, tuple):
             tissue = TissueFractions(*tissue, lesion=max(0.0, 1.0 - sum(tissue)))
-        scale = water_scale(prepared.spectrum, prepared.water, settings, tissue=tissue, age_years=age_years)
+        scale = water_scale(
+            *(prepared.spectrum, prepared.water, settings),
+            tissue=tissue,
+            age_years=age_years,
+            refused=prepared.refused,
+        )
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes, *more)
         made = _report(prepared.spectrum, problem.basis, fitted, evidence, scale, record, seconds, settings)
         quality = dict(made.quality) | {"rejected_transients": prepared.rejected_transients}

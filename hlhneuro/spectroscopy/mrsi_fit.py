@@ -189,7 +189,9 @@ def fit_mrsi(
             fid = one.spectrum.fid
             fitted = solve(problem, fid, _start(typical, problem, fid, float(field.shift_hz[index])))
             held = _fractions(tissue, index)
-            scale = water_scale(one.spectrum, one.water, settings, tissue=held, age_years=age_years)
+            scale = water_scale(
+                one.spectrum, one.water, settings, tissue=held, age_years=age_years, refused=one.refused
+            )
             word, why = maps.enter(index, fitted, scale)
             state[index] = _WORDS[word]
             if why:

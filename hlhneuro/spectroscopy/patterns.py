@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.settings import PatternSettings
 from hlhneuro.spectroscopy._lactate import bacteria_signs, judge_voxel, lactate_sign, lipid_sign
-from hlhneuro.spectroscopy._reference import Circumstances, find_reference, is_mirror, place_of
+from hlhneuro.spectroscopy._reference import Circumstances, find_reference, is_mirror
 from hlhneuro.spectroscopy._rules import apply, rules
 from hlhneuro.spectroscopy._serial import course_finding
 from hlhneuro.spectroscopy._signs import Sign, level_signs, merge_signs, usable
@@ -93,7 +93,7 @@ def spectrum_findings(
         if problem is not None:
             found.extend(_sign_finding(result, code, Sign(Answer.NOT_ASSESSABLE, problem)) for code in _LABELS)
             if not is_mirror(result, settings):
-                spoilt.setdefault(place_of(result), (result, problem))
+                spoilt.setdefault(result.place, (result, problem))
         elif not is_mirror(result, settings):
             reference = find_reference(result, results, baseline or (), circumstances, norms, settings)
             signs = {
@@ -103,7 +103,7 @@ def spectrum_findings(
                 **bacteria_signs(result, settings),
             }
             found.extend(_sign_finding(result, code, sign) for code, sign in signs.items())
-            by_place.setdefault(place_of(result), []).append((result, signs))
+            by_place.setdefault(result.place, []).append((result, signs))
     for place, members in by_place.items():
         found.extend(_patterns(place, members, circumstances, settings))
     for place, (result, problem) in spoilt.items():

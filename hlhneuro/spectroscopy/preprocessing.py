@@ -18,7 +18,7 @@ from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy.coils import CoilWeights, as_coils, coil_weights
 from hlhneuro.spectroscopy.eddy_currents import correct_eddy_currents, reference_phase
-from hlhneuro.spectroscopy.references import check_reference
+from hlhneuro.spectroscopy.references import check_reference, why_no_water
 from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum, check_not_clipped, looks_conjugated
 from hlhneuro.spectroscopy.transients import Averaged, average_transients
 from hlhneuro.spectroscopy.water_removal import remove_water
@@ -56,12 +56,24 @@ class Stage:
 
 @dataclass(frozen=True)
 class Prepared:
-    """One averaged spectrum, its averaged water reference (if there is one) and the steps that made them."""
+    """One averaged spectrum, its averaged water reference (if there is one) and the steps that made them.
+
+    Parameters
+    ----------
+    spectrum : Spectrum
+    water : Spectrum, optional
+        For the scale of concentrations.
+    record : tuple of (str, mapping)
+    stages : tuple of Stage
+    refused : str
+        Why the water reference that was given is not used for concentrations; empty where it is, or none was given.
+    """
 
     spectrum: Spectrum
     water: Spectrum | None
     record: tuple[Record, ...]
     stages: tuple[Stage, ...] = ()
+    refused: str = ""
 
     @property
     def rejected_transients(self) -> int | None:
@@ -99,16 +111,20 @@ def preprocess(
         if reference is not None:
             check_reference(spectrum, reference, role, settings)
     record: list[Record] = []
+    served: dict[str, object] = {}
     if water is not None or eddy_reference is not None:
         shared = water is None or eddy_reference is None
-        record.append(
-            ("water reference", {"serves": "both" if shared else "one file for each", "roles": [*references]})
-        )
+        served |= {"serves": "both" if shared else "one file for each", "roles": [*references]}
+        record.append(("water reference", served))
     stages: list[Stage] = []
     single, waters = _one_fid(spectrum, references, settings, record, stages)
     for acquired in (spectrum, water, eddy_reference):
         if acquired is not None:
             check_not_clipped(acquired, settings.clipped_samples)
+    refused = {role: why for role, one in waters.items() if (why := why_no_water(single, one, settings))}
+    if refused:
+        served["refused"] = refused
+        waters = {role: one for role, one in waters.items() if role not in refused}
     eddy = waters.get("eddy currents")
     if eddy is not None:
         single = _without_eddy_currents(single, eddy, settings, record, stages)
@@ -127,7 +143,8 @@ def preprocess(
             found="more signal at 5.1 to 9.1 ppm than at 0.2 to 4.2 ppm",
             remedy="convert the raw data again, or give --conjugate to `hlhneuro fit` or `hlhneuro import`",
         )
-    return Prepared(single, waters.get("quantification"), tuple(record), tuple(stages))
+    not_used = refused.get("quantification", "")
+    return Prepared(single, waters.get("quantification"), tuple(record), tuple(stages), not_used)
 
 
 def _one_fid(

@@ -74,6 +74,7 @@ def water_scale(
     tissue: TissueFractions | None = None,
     relaxation: Relaxation | None = None,
     age_years: float | None = None,
+    refused: str = "",
 ) -> WaterScale:
     """Return the factor from amplitude per proton to concentration, and how uncertain it is.
 
@@ -90,6 +91,8 @@ def water_scale(
         Constants; those of the field by default.
     age_years : float, optional
         Under `SpectraSettings.immature_years` the constants of adults do not hold: said, and added to the uncertainty.
+    refused : str
+        Why there is no `water` although one was given (`Prepared.refused`).
 
     Returns
     -------
@@ -104,6 +107,8 @@ def water_scale(
     Med 2006;55:1219. Near J et al. NMR Biomed 2021;34:e4257.
     """
     why, echo_time_s, repetition_time_s, constants = _needed(spectrum, water, settings, relaxation)
+    if refused:
+        why = refused
     if water is None or constants is None or why:
         return WaterScale(1.0, "a.u.", (f"{why}: only ratios can be compared",))
     notes = [f"water content and relaxation times of adults: {constants.source}"]
@@ -183,7 +188,26 @@ def scale_table(
     lipid = table[table["metabolite"].isin(["Lip13"]) & table["detected"].astype(bool)]
     if scale.relative_sd is not None and (lipid["ratio_to_tcr"] > settings.lipid_ratio_note).any():
         notes = (*notes, "lipid at 1.3 ppm is present: in necrotic tissue water and metabolites relax like in no table")
+    if scale.relative_sd is not None:
+        notes = (*notes, *_doubtful(scaled, settings))
     return scaled, notes
+
+
+def _doubtful(scaled: pd.DataFrame, settings: SpectraSettings) -> list[str]:
+    """Return what of creatine no brain has: where it is neither lost nor gathered, the water reference is at fault."""
+    creatine = scaled[scaled["metabolite"] == "tCr"]
+    least, most = settings.creatine_plausible
+    found = []
+    for value, sd, unit in zip(creatine["concentration"], creatine["sd"], creatine["unit"], strict=True):
+        if value - 2 * sd > most:
+            found.append(
+                f"tCr of {value:.0f} {unit} is in no brain (at most {most:g}): the water reference is too weak"
+            )
+        elif value + 2 * sd < least:
+            found.append(
+                f"tCr of {value:.1f} {unit} is below {least:g}: creatine is lost, or the water reference is too strong"
+            )
+    return found
 
 
 def _needed(

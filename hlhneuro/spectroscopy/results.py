@@ -52,6 +52,12 @@ class SpectrumResult:
     reporting: pd.DataFrame | None = None
 
     @property
+    def place(self) -> str:
+        """The voxel: the name of the spectrum without what only tells acquisitions apart."""
+        parts = [part for part in self.name.split("_") if not part.startswith(("acq-", "run-"))]
+        return "_".join(parts) or "svs"
+
+    @property
     def field_t(self) -> float | None:
         """Field strength in tesla, from the record of the fit; None where there is no fit."""
         value = self.acquisition.get("field_t")

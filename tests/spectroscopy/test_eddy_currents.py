@@ -5,9 +5,9 @@ import pytest
 
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
-from hlhneuro.spectroscopy import preprocess
+from hlhneuro.spectroscopy import fit_spectrum, preprocess
 from hlhneuro.spectroscopy.eddy_currents import correct_eddy_currents, reference_phase
-from hlhneuro.spectroscopy.references import check_reference
+from hlhneuro.spectroscopy.references import check_reference, why_no_water
 
 from . import made, raw
 
@@ -91,3 +91,61 @@ def test_axes_of_the_same_voxel_may_be_in_another_order():
     affine = np.zeros((4, 4))
     affine[0, 1], affine[1, 2], affine[2, 0], affine[3, 3] = -20.0, 20.0, 20.0, 1.0
     check_reference(made.from_fid(raw.clean_fid()), made.from_fid(water(), affine=affine), "both", SETTINGS)
+
+
+def acquired(fid, seed=0):
+    return made.from_fid(fid + raw.fid_noise_sd(30) * raw.white((made.POINTS,), np.random.default_rng(seed)))
+
+
+def tissue_water(times=1000.0):
+    """Water `times` as tall as NAA."""
+    return times * raw.NAA_HEIGHT * np.pi * 9.0 * made.DWELL_S * made.line(4.65, 9.0)
+
+
+_UNIT = raw.NAA_HEIGHT / raw.height(made.spectrum(made.HEALTHY | made.BROAD).fid)
+LIPID = _UNIT * made.spectrum({"Lip13a": 112.0, "Lip13b": 48.0}).fid  # twenty times tCr
+SPECTRUM = acquired(raw.clean_fid())
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        (SPECTRUM, "tallest signal lies at 2.0"),
+        (acquired(raw.clean_fid() + tissue_water(3.0), 1), "holds no tissue water ("),  # suppressed, another scan
+        (acquired(LIPID + tissue_water(3.0), 1), "tallest signal lies at 1."),
+        (acquired(0 * raw.TIME, 1), "holds no"),  # noise alone
+    ],
+)
+def test_a_reference_without_water_is_not_used_and_ratios_stay(reference, words):
+    assert words in why_no_water(SPECTRUM, reference, SETTINGS)
+    fit, alone = fit_spectrum(SPECTRUM, water=reference), fit_spectrum(SPECTRUM)
+    assert set(fit.concentrations.unit) == {"a.u."}
+    np.testing.assert_array_equal(fit.concentrations.ratio_to_tcr, alone.concentrations.ratio_to_tcr)
+    record = dict(fit.record)
+    assert words in record["quantification"]["notes"][0]
+    assert words in record["water reference"]["refused"]["quantification"]
+    assert "eddy-current correction" not in record
+
+
+def test_the_spectrum_itself_is_no_reference_whatever_phase_was_taken_from_it():
+    # As one scanner wrote it: both files hold the suppressed signal, one after its eddy-current correction.
+    fid = raw.clean_fid() + tissue_water(2.5)
+    why = why_no_water(made.from_fid(fid), made.from_fid(fid * PHASE), SETTINGS)
+    assert "the signal of the spectrum itself" in why
+
+
+@pytest.mark.parametrize("times", [80.0, 1000.0])
+def test_tissue_water_is_accepted_beside_lipid_and_without_suppression(times):
+    water_fid = tissue_water(times)
+    eddy = np.exp(1j * raw.eddy_phase(15.0, 0.05))
+    for fid in (raw.clean_fid(), raw.clean_fid() + water_fid):  # a spectrum without suppression is its own reference
+        assert why_no_water(acquired(fid * eddy), acquired(water_fid * eddy, 1), SETTINGS) == ""
+    assert why_no_water(acquired(raw.clean_fid() + LIPID), acquired(tissue_water(), 1), SETTINGS) == ""
+
+
+def test_each_role_has_its_own_answer():
+    found = preprocess(SPECTRUM, acquired(tissue_water(), 1), SETTINGS, eddy_reference=SPECTRUM)
+    assert found.water is not None
+    assert not found.refused
+    assert list(dict(found.record)["water reference"]["refused"]) == ["eddy currents"]
+    assert "eddy-current correction" not in dict(found.record)

@@ -169,11 +169,23 @@ def test_fit_error_and_scale_error_stand_side_by_side_and_ratios_stay():
 
 def test_lipid_speaks_against_the_scale():
     strong = table(lipid=(16.0, 1.0, 6.0, 2.0, 0.1, True))
-    assert "necrotic" in scale_table(strong, water_scale(water(), water(), SETTINGS), SETTINGS)[1][-1]
+    assert "necrotic" in " ".join(scale_table(strong, water_scale(water(), water(), SETTINGS), SETTINGS)[1])
     plain, notes = scale_table(strong, water_scale(water(), None, SETTINGS), SETTINGS)
     assert "necrotic" not in " ".join(notes)
     assert plain.scale_sd.isna().all()
     assert list(plain.sd) == list(strong.sd)
+
+
+@pytest.mark.parametrize(("wanted", "words"), [(60.0, "too weak"), (0.5, "creatine is lost"), (8.0, "")])
+def test_creatine_that_no_brain_has_is_flagged_and_kept(wanted, words):
+    scale = water_scale(water(), water(), SETTINGS, tissue=TISSUES[0])
+    before = table()
+    before["concentration"] *= wanted / (8.0 * scale.of("tCr")[0])
+    before["sd"] *= wanted / (8.0 * scale.of("tCr")[0])
+    after, notes = scale_table(before, scale, SETTINGS)
+    assert after.concentration[0] == pytest.approx(wanted)
+    assert words in " ".join(notes)
+    assert ("tCr of" in " ".join(notes)) == bool(words)
 
 
 def test_constants_belong_to_a_field():

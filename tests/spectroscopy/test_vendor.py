@@ -325,6 +325,9 @@ class TestRealFiles:
         )
         assert fit.quality["snr"] > 20
         assert (tmp_path / "concentrations.tsv").is_file()
+        # Its reference holds the suppressed signal once more, with another phase: no concentrations come of it.
+        assert set(fit.concentrations.unit) == {"a.u."}
+        assert "the signal of the spectrum itself" in str(dict(fit.record)["quantification"])
 
     @pytest.mark.parametrize("name", ["siemens/SVS_30.IMA", "siemens/SVS_30.rda", "siemens/SVS_XA60.dcm", "philips"])
     def test_real_spectra_become_a_study_that_names_nobody(self, tmp_path, name):
