@@ -9,6 +9,7 @@ from .quality import (
     session_outlines,
     template_outlines,
 )
+from .ratios import ratio_bars
 from .slices import change_panels, session_panels
 from .spectra import preparation_steps, spectrum_fit
 from .style import png_bytes, save_svg
@@ -29,6 +30,7 @@ __all__ = [
     "midspace_slices",
     "png_bytes",
     "preparation_steps",
+    "ratio_bars",
     "reliability",
     "save_svg",
     "session_outlines",

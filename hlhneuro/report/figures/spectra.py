@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, new_figure, tidy
@@ -18,42 +19,67 @@ __all__ = ["preparation_steps", "spectrum_fit"]
 
 # Where the peaks that are read by eye stand, in ppm: Govindaraju 2000; lipid after the LCModel simulations.
 PEAKS_PPM = {"mI": 3.55, "Cho": 3.20, "Cr": 3.03, "NAA": 2.01, "Lac, Lip": 1.31, "Lip": 0.90}
-MAX_COMPONENTS = 8
+LIPID, MACROMOLECULE = "tLip", "tMM"
+# What is drawn apart, from top to bottom, always in this order: name in the table, basis functions in it.
+GROUPS = {
+    "tNAA": ("NAA", "NAAG"),
+    "tCr": ("Cr", "PCr"),
+    "tCho": ("GPC", "PCho", "Cho"),
+    "mI": ("mI",),
+    "Glx": ("Glu", "Gln"),
+    "Lac": ("Lac",),
+}
+KINDS = {"lip": LIPID, "mm": MACROMOLECULE, "mac": MACROMOLECULE}  # how names of broad signals begin
+SHOWN_AS = {LIPID: "lipids", MACROMOLECULE: "macromol.", "others": "others"}
+LINES: dict[str, tuple[str, str]] = {
+    "Lac": (COLOURS["vermillion"], "-"),
+    LIPID: (COLOURS["orange"], "-"),
+    MACROMOLECULE: (COLOURS["purple"], "--"),
+    "others": (MUTED, "-"),
+}
+NAMES_IN, NOISE_SD = 0.95, 2.0
+LARGEST_BOUND_PERCENT = 100.0  # a larger bound says no more than that nothing is known
 
 
-def spectrum_fit(fit: SpectrumFit, title: str) -> Figure:
+def spectrum_fit(fit: SpectrumFit, title: str, *, width_in: float = 8.0) -> Figure:
     """Draw one spectrum as it was fitted.
 
-    From top to bottom: residual; data with fit and baseline; the largest components. The chemical shift runs from high
-    to low, the vertical scale is in the units of the data.
+    From top to bottom: residual, with a grey band of twice the noise; data with fit and baseline; what the fit is made
+    of, with the Cramer-Rao bound of each part. The chemical shift runs from high to low; residual and data share one
+    scale.
 
     Parameters
     ----------
     fit : SpectrumFit
     title : str
         Shown above the figure.
+    width_in : float
     """
-    figure = new_figure(8.0, 5.4, layout=None)
-    room = {"left": 0.04, "right": 0.92, "bottom": 0.09, "top": 0.93, "hspace": 0.08}  # names at the right edge
-    axes = figure.subplots(3, 1, sharex=True, height_ratios=(1.1, 4, 2.2), gridspec_kw=room)
-    residual, main, parts = axes
     data, model, base = fit.data.real, fit.fit.real, fit.baseline.real
+    span = float(np.ptp(model)) or 1.0
+    low, top = float(min(data.min(), base.min())) - 0.04 * span, float(max(data.max(), model.max())) + 0.16 * span
+    noise = _noise(fit, data - model)
+    reach = 1.1 * max(float(np.abs(data - model).max()), NOISE_SD * noise, 0.05 * span)
+    figure = new_figure(width_in, 5.2, layout=None)
+    room = {"left": 0.33 / width_in, "right": 1 - NAMES_IN / width_in, "bottom": 0.095, "top": 0.93, "hspace": 0.07}
+    heights = (float(np.clip(4 * 2 * reach / (top - low), 0.5, 4)), 4, 2.6)
+    residual, main, parts = figure.subplots(3, 1, sharex=True, height_ratios=heights, gridspec_kw=room)
     main.plot(fit.ppm, data, color="#8a949c", linewidth=0.9, label="data")
     main.plot(fit.ppm, model, color=COLOURS["vermillion"], linewidth=1.2, label="fit")
     main.plot(fit.ppm, base, color=COLOURS["blue"], linewidth=1.0, linestyle="--", label="baseline")
+    main.set_ylim(low, top)
     residual.plot(fit.ppm, data - model, color=INK, linewidth=0.6)
-    residual.axhline(0, color=HAIRLINE, linewidth=0.8, zorder=0)
-    span = float(np.ptp(model)) or 1.0
-    reach = max(float(np.abs(data - model).max()), 0.08 * span)
-    residual.set_ylim(-1.1 * reach, 1.1 * reach)
+    residual.axhspan(-NOISE_SD * noise, NOISE_SD * noise, color=HAIRLINE, linewidth=0, zorder=0)
+    reach = heights[0] / 4 * (top - low) / 2  # the same scale as the data
+    residual.set_ylim(-reach, reach)
     _name_peaks(main, fit, span)
     _components(parts, fit)
     for ax, label in ((residual, "residual"), (main, "signal"), (parts, "components")):
         tidy(ax, grid=False)
         ax.set_yticks([])
         ax.spines["left"].set_visible(False)
-        ax.set_ylabel(label, fontsize=8, color=MUTED)
-    main.legend(loc="upper left", fontsize=8, frameon=False, labelcolor=INK)
+        ax.set_ylabel(label, fontsize=7.5, color=MUTED)
+    figure.legend(handles=main.lines[:3], loc="upper right", ncols=3, fontsize=8, frameon=False, labelcolor=INK)
     parts.set_xlim(float(fit.ppm.max()), float(fit.ppm.min()))
     parts.set_xlabel("chemical shift (ppm)", fontsize=9, color=INK)
     figure.align_ylabels()
@@ -61,10 +87,15 @@ def spectrum_fit(fit: SpectrumFit, title: str) -> Figure:
     return figure
 
 
+def _noise(fit: SpectrumFit, residual: NDArray[np.float64]) -> float:
+    """Return the standard deviation of the noise as the quality of the fit tells it; 0 where it does not."""
+    ratio = fit.quality.get("residual_ratio")
+    return float(np.std(residual)) / float(ratio) if isinstance(ratio, int | float) and ratio > 0 else 0.0
+
+
 def _name_peaks(ax: Axes, fit: SpectrumFit, span: float) -> None:
     """Write the names of the main peaks over them; lactate and lipid share a place and get their own heights."""
     data = np.maximum(fit.data.real, fit.fit.real)
-    top = float(data.max())
     for name, place in PEAKS_PPM.items():
         if not fit.ppm.min() < place < fit.ppm.max():
             continue
@@ -79,30 +110,40 @@ def _name_peaks(ax: Axes, fit: SpectrumFit, span: float) -> None:
             color=INK,
             arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.6},
         )
-    low = float(min(fit.data.real.min(), fit.baseline.real.min()))
-    ax.set_ylim(low - 0.04 * span, top + 0.16 * span)
+
+
+def _parts_of(fit: SpectrumFit) -> dict[str, NDArray[np.float64]]:
+    """Return what the fit is made of, summed into what is read as one signal."""
+    group_of = {name: group for group, names in GROUPS.items() for name in names}
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, values in fit.components.items():
+        kind = next((kind for start, kind in KINDS.items() if name.lower().startswith(start)), "others")
+        group = group_of.get(name, kind)
+        found[group] = found.get(group, np.zeros(fit.ppm.size)) + values.real
+    return {name: found[name] for name in (*GROUPS, LIPID, MACROMOLECULE, "others") if name in found}
 
 
 def _components(ax: Axes, fit: SpectrumFit) -> None:
-    """Stack the largest contributions, each with its name at the right edge."""
-    heights = {name: float(np.abs(values.real).max()) for name, values in fit.components.items()}
-    largest = sorted((name for name in heights if heights[name] > 0), key=lambda name: (-heights[name], name))
-    shown = largest[:MAX_COMPONENTS]
-    step = 0.45 * max((heights[name] for name in shown), default=1.0)
-    for row, name in enumerate(reversed(shown)):
-        ax.plot(fit.ppm, fit.components[name].real + row * step, color=INK, linewidth=0.7)
+    """Stack the parts of the fit, each with its name and its bound at the right edge."""
+    parts = _parts_of(fit)
+    bounds = dict(zip(fit.concentrations["metabolite"], fit.concentrations["crlb_percent"], strict=True))
+    step = 0.45 * max((float(np.abs(values).max()) for values in parts.values()), default=1.0) or 1.0
+    for row, (name, values) in enumerate(reversed(parts.items())):
+        colour, style = LINES.get(name, (INK, "-"))
+        ax.plot(fit.ppm, values + row * step, color=colour, linestyle=style, linewidth=0.8)
+        if name in KINDS.values():
+            ax.fill_between(fit.ppm, row * step, values + row * step, color=colour, alpha=0.3, linewidth=0)
+        bound = bounds.get(name)
+        certain = bound is not None and np.isfinite(bound) and bound < LARGEST_BOUND_PERCENT
+        text = f"{SHOWN_AS.get(name, name)} {bound:.0f}\u00a0%" if certain else SHOWN_AS.get(name, name)
         ax.annotate(
-            name,
-            (1.005, row * step),
+            text,
+            (1.01, row * step),
             xycoords=("axes fraction", "data"),
             va="center",
-            fontsize=7,
-            color=MUTED,
+            fontsize=7.5,
+            color=INK,
             annotation_clip=False,
-        )
-    if len(largest) > len(shown):
-        ax.text(
-            0.0, 1.0, f"the {len(shown)} largest of {len(largest)}", transform=ax.transAxes, fontsize=7, color=MUTED
         )
 
 
