@@ -15,7 +15,7 @@ from hlhneuro.lesions.change import LesionChange
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.territories import Territory, asymmetry_index, territories
 
-__all__ = ["PLACE_QUESTIONS", "place_findings"]
+__all__ = ["LITERATURE_REGIONS", "PLACE_QUESTIONS", "REGIONS_SOURCE", "place_findings", "territory_sds_ml"]
 
 PLACE_QUESTIONS = {
     "posterior_fossa_involvement": "Are there lesions in brain stem or cerebellum?",
@@ -52,6 +52,14 @@ class _Loads:
         labels = [t.label for t in chosen]
         parts: NDArray[np.float64] = self._shares[:, labels].sum(axis=1) * self._sds_ml
         return float(np.sqrt((parts**2).sum()))
+
+
+def territory_sds_ml(
+    session: SessionLesions, lesions: LesionSeries, change: LesionChange
+) -> dict[tuple[str, str], float]:
+    """Return the standard uncertainty of the load of every territory, by name and side."""
+    loads = _Loads(session, lesions, change)
+    return {(t.name, t.side): loads.sd_ml([t]) for t in territories()}
 
 
 def place_findings(

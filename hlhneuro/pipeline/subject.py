@@ -24,11 +24,11 @@ from hlhneuro.pipeline.store_signs import run_signs
 from hlhneuro.pipeline.store_volumes import run_volumes
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import (
-    COLUMNS,
     Findings,
     StageStatus,
     SubjectResults,
     assess,
+    columns_of,
     tables_of,
     write_report,
 )
@@ -245,7 +245,7 @@ def run_report(
         for table, frame in tables_of(results(), findings).items():
             if table == "findings":  # the account itself is the JSON file of that name
                 continue
-            write_table(task.folder / f"{name}_{table}.tsv", frame, COLUMNS[table], provenance)
+            write_table(task.folder / f"{name}_{table}.tsv", frame, columns_of(table, frame), provenance)
         write_report(results(), findings, task.folder / f"{name}_report.html")
         ledger.note("report", "done")
 

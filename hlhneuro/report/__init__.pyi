@@ -5,7 +5,7 @@ from .html import write_group_report, write_report
 from .methods import Methods, methods_of
 from .results import StageStatus, SubjectResults
 from .spectral_columns import FIT_COLUMNS, GRID_VOXEL_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS
-from .tables import COLUMNS, findings_table, tables_of
+from .tables import COLUMNS, columns_of, findings_table, tables_of
 
 __all__ = [
     "COLUMNS",
@@ -20,6 +20,7 @@ __all__ = [
     "StageStatus",
     "SubjectResults",
     "assess",
+    "columns_of",
     "figures",
     "findings_table",
     "methods_of",

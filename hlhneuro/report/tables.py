@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from hlhneuro.lesions.interval_findings import incomparable, lesions_compared
+from hlhneuro.lesions.place_findings import territory_sds_ml
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.grid_rows import grid_rows
 from hlhneuro.report.registrations import MEASURES, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.spectral_columns import FIT_COLUMNS, GRID_COLUMNS, QC_COLUMNS
+from hlhneuro.report.visits import VISIT_COLUMNS, covariate_columns, visits_of
 from hlhneuro.report.words import days_between, session_of
 
-__all__ = ["COLUMNS", "findings_table", "lesions_of", "tables_of"]
+__all__ = ["COLUMNS", "columns_of", "findings_table", "lesions_of", "tables_of", "territories_of"]
 
 Column = tuple[str, str]
 
@@ -29,6 +32,7 @@ _SESSION: dict[str, Column] = {
 _PLACE: dict[str, Column] = {"territory": ("", "Name of the territory"), "side": ("", "left, right or midline")}
 
 COLUMNS: dict[str, dict[str, Column]] = {
+    "visits": {**_SESSION, **VISIT_COLUMNS},
     "lesions": {
         **_SESSION,
         "lesion": ("", "Identity of the lesion, the same number at every session"),
@@ -88,6 +92,10 @@ COLUMNS: dict[str, dict[str, Column]] = {
         **_PLACE,
         "territory_ml": ("ml", "Volume of the territory"),
         "load_ml": ("ml", "Lesion in the territory"),
+        "load_sd_ml": (
+            "ml",
+            "Standard uncertainty of the load, from those of the lesions that reach into the territory",
+        ),
         "load_fraction": ("", "Lesion in the territory as a fraction of it"),
         "lesions": ("", "Count of lesions that reach into the territory"),
         "affected": ("", "Whether the territory counts as affected"),
@@ -97,6 +105,10 @@ COLUMNS: dict[str, dict[str, Column]] = {
         "structure": ("", "lesion_load, brain, gm, wm or csf (tissue without lesions)"),
         "volume_ml": ("ml", "Volume"),
         "volume_sd_ml": ("ml", "Standard uncertainty of the volume"),
+        "confidence": (
+            "",
+            "full, reduced or supplied (a mask of the user) for a lesion load; empty for other structures",
+        ),
         "reason": ("", "Why a volume or its uncertainty is missing, or what limits it"),
     },
     "volume_change": {
@@ -172,20 +184,26 @@ COLUMNS: dict[str, dict[str, Column]] = {
 }
 
 
+def columns_of(name: str, table: pd.DataFrame) -> dict[str, Column]:
+    """Return unit and meaning of every column of a table, the covariates of a study in ``visits`` included."""
+    return COLUMNS[name] | (covariate_columns(table.columns) if name == "visits" else {})
+
+
 def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataFrame]:
-    """Return the tables of one patient; `COLUMNS` gives every column's unit and meaning.
+    """Return the tables of one patient; `columns_of` gives every column's unit and meaning.
 
     Returns
     -------
     dict of str to DataFrame
-        ``lesions, signs, intervals, territories, volumes, volume_change, spectra, mrsi, registrations, noise,
-        findings``; a table without rows has its columns.
+        ``visits, lesions, signs, intervals, territories, volumes, volume_change, spectra, mrsi, registrations, noise,
+        findings``; a table without rows has its columns. After its own columns, ``visits`` has one for every covariate
+        of the study.
     """
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "lesions": lambda: _per_session(results, lesions_of(results)),
         "signs": lambda: _per_session(results, results.signs.table() if results.signs else None),
         "intervals": lambda: _intervals(results),
-        "territories": lambda: _per_session(results, results.change.territories if results.change else None),
+        "territories": lambda: _per_session(results, territories_of(results)),
         "volumes": lambda: _volumes(results),
         "volume_change": lambda: _volume_change(results),
         "spectra": lambda: _spectra(results),
@@ -194,7 +212,7 @@ def tables_of(results: SubjectResults, findings: Findings) -> dict[str, pd.DataF
         "noise": lambda: _noise(results),
     }
     tables = {name: pd.DataFrame(make(), columns=list(COLUMNS[name])) for name, make in makers.items()}
-    return tables | {"findings": findings_table(findings)}
+    return {"visits": visits_of(results, list(COLUMNS["visits"])), **tables, "findings": findings_table(findings)}
 
 
 def _head(results: SubjectResults, label: str) -> dict[str, Any]:
@@ -218,6 +236,19 @@ def lesions_of(results: SubjectResults) -> pd.DataFrame:
     if results.change is None or results.lesions is None:
         return pd.DataFrame()
     return lesions_compared(results.change, results.lesions)
+
+
+def territories_of(results: SubjectResults) -> pd.DataFrame:
+    """Return one row per territory, side and session, the load with its standard uncertainty."""
+    if results.change is None or results.lesions is None:
+        return pd.DataFrame()
+    frames = []
+    for label, own in results.change.territories.groupby("session", sort=False):
+        session = results.lesions.session(str(label))
+        sds_ml = territory_sds_ml(session, results.lesions, results.change) if session else {}
+        places = zip(own["territory"], own["side"], strict=True)
+        frames.append(own.assign(load_sd_ml=[sds_ml.get(place, math.nan) for place in places]))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
 def _intervals(results: SubjectResults) -> list[dict[str, Any]]:
@@ -248,11 +279,10 @@ def _volumes(results: SubjectResults) -> list[dict[str, Any]]:
     """Return the lesion load and the brain of every session, and the tissues of the subject's common space."""
     rows: list[dict[str, Any]] = []
     for session in results.subject.sessions:
-        for structure, volume, sd, reason in (_load(results, session.label), _brain(results, session.label)):
-            rows.append(
-                _head(results, session.label)
-                | {"structure": structure, "volume_ml": volume, "volume_sd_ml": sd, "reason": reason}
-            )
+        rows += [
+            _head(results, session.label) | volume
+            for volume in (_load(results, session.label), _brain(results, session.label))
+        ]
     for name, image in results.lesions.tissue.items() if results.lesions else ():
         volume = float(image.sum(dtype="float64")) * results.lesions.grid.voxel_volume_ml if results.lesions else None
         reason = "one tissue map for all sessions, without lesions; no test-retest error is known yet"
@@ -281,23 +311,27 @@ def _volume_change(results: SubjectResults) -> list[dict[str, Any]]:
     return rows
 
 
-def _load(results: SubjectResults, label: str) -> tuple[str, float | None, float | None, str]:
-    lesions = results.lesions
+def _load(results: SubjectResults, label: str) -> dict[str, Any]:
+    lesions, row = results.lesions, {"structure": "lesion_load"}
     session = lesions.session(label) if lesions else None
     if lesions is None or session is None:
         why = lesions.not_assessable.get(label) if lesions else None
-        return "lesion_load", None, None, why or "lesions could not be assessed"
-    reason = session.reason if session.confidence != "full" or session.supplied else ""
-    return "lesion_load", session.volume_ml, session.volume_sd_ml, reason
+        return row | {"reason": why or "lesions could not be assessed"}
+    return row | {
+        "volume_ml": session.volume_ml,
+        "volume_sd_ml": session.volume_sd_ml,
+        "confidence": "supplied" if session.supplied else session.confidence,
+        "reason": session.reason if session.confidence != "full" or session.supplied else "",
+    }
 
 
-def _brain(results: SubjectResults, label: str) -> tuple[str, float | None, float | None, str]:
-    aligned = results.aligned
+def _brain(results: SubjectResults, label: str) -> dict[str, Any]:
+    aligned, row = results.aligned, {"structure": "brain"}
     session = aligned.session(label) if aligned else None
     if aligned is None or session is None:
-        return "brain", None, None, "the session could not be aligned"
+        return row | {"reason": "the session could not be aligned"}
     volume = float(session.brain_mask.sum()) * aligned.grid.voxel_volume_ml
-    return "brain", volume, None, "volume of the brain mask; no test-retest error is known yet"
+    return row | {"volume_ml": volume, "reason": "volume of the brain mask; no test-retest error is known yet"}
 
 
 def _spectra(results: SubjectResults) -> list[dict[str, Any]]:

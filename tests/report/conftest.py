@@ -37,7 +37,7 @@ AGES_YEARS = (4.5, 4.6, 4.83)
 SPHERES = (
     ((-30.0, -20.0, 28.0), (9.0, 13.0, 10.0), "deep white matter", "left"),
     ((28.0, 10.0, 28.0), (0.0, 10.0, 10.0), "frontal subcortical white matter", "right"),
-    ((-20.0, -60.0, -32.0), (8.0, 8.0, 0.0), "cerebellar white matter", "left"),
+    ((-20.0, -60.0, -32.0), (8.0, 8.0, 0.0), "cerebellar white matter and dentate", "left"),
 )
 LINES_PPM = {
     "NAA": (2.008,),
@@ -116,7 +116,13 @@ def _lesions(grid: Grid, arrays: dict[str, np.ndarray], identities: dict[str, np
             )
         )
     tissue = {name: np.where(identities["01"] > 0, 0, arrays[name]).astype(np.float32) for name in ("gm", "wm", "csf")}
-    return LesionSeries(grid, tuple(sessions), tissue, arrays["brain"].astype(np.int16), {})
+    return LesionSeries(grid, tuple(sessions), tissue, _territories(grid, arrays["brain"]), {})
+
+
+def _territories(grid: Grid, brain: np.ndarray) -> np.ndarray:
+    """Three pieces of brain, one around each sphere: right, left above, left below (as `SPHERES` has it)."""
+    x, _, z = np.moveaxis(grid.points_mm(), -1, 0)
+    return np.where(brain, np.where(x > 0, 12, np.where(z > -10, 61, 161)), 0).astype(np.int16)
 
 
 def _change(grid: Grid, identities: dict[str, np.ndarray]) -> LesionChange:
@@ -260,7 +266,7 @@ def results(template) -> SubjectResults:
         StageStatus("01", "03", "spectra", "failed", "the file holds no signal; export it again"),
     )
     return SubjectResults(
-        subject=Subject("01", "male", sessions),
+        subject=Subject("01", "male", sessions, covariates={"diagnosis": "HLH, familial"}),
         aligned=_aligned(grid, arrays, identities),
         lesions=_lesions(grid, arrays, identities),
         change=_change(grid, identities),

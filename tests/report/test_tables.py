@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from hlhneuro.report import COLUMNS, assess, tables_of
+from hlhneuro.report import COLUMNS, assess, columns_of, tables_of
 from hlhneuro.study.derivatives import Provenance, read_table, write_table
 
 
@@ -29,8 +31,44 @@ def test_every_column_has_a_meaning_and_every_measure_a_unit():
 def test_tables_have_just_the_described_columns(tables):
     assert list(tables) == list(COLUMNS)
     for name, table in tables.items():
-        assert list(table.columns) == list(COLUMNS[name])
+        assert list(table.columns) == list(columns_of(name, table))
+        assert list(table.columns)[: len(COLUMNS[name])] == list(COLUMNS[name])
         assert (table["subject"] == "01").all()
+
+
+def test_visits_hold_what_a_statistic_joins(tables):
+    table = tables["visits"]
+    assert list(table["days_since_first"]) == [0, 35, 119]
+    assert list(table["age_years"]) == [4.5, 4.6, 4.83]
+    assert set(table["patient_diagnosis"]) == {"HLH, familial"}
+    assert list(table["session_treatment"].fillna("")) == ["", "dexamethasone", ""]
+    assert table["steroids"].iloc[1]
+    assert table["settings"].nunique() == 1
+    keys = table.set_index(["subject", "session"]).index
+    assert keys.is_unique
+    for name in ("lesions", "territories", "spectra", "noise"):
+        assert set(tables[name].set_index(["subject", "session"]).index) <= set(keys)
+
+
+def test_a_column_of_the_study_never_takes_the_place_of_one_of_ours(results, findings):
+    subject = replace(results.subject, covariates={"subject": "Mallory", "Sources": "x", "age_years": "99"})
+    table = tables_of(replace(results, subject=subject), findings)["visits"]
+    assert set(table["subject"]) == {"01"}
+    assert set(table["patient_subject"]) == {"Mallory"}
+    assert list(table["age_years"]) == [4.5, 4.6, 4.83]
+
+
+def test_a_patient_without_a_session_has_a_row(results, findings):
+    table = tables_of(replace(results, subject=replace(results.subject, sessions=())), findings)["visits"]
+    assert list(table["subject"]) == ["01"]
+    assert table["session"].isna().all()
+
+
+def test_territory_loads_carry_the_error_of_their_lesions(tables):
+    """Every sphere lies in a territory of its own."""
+    there = tables["territories"].query("load_ml > 0")
+    np.testing.assert_allclose(there["load_sd_ml"], 0.2)
+    assert (tables["territories"].query("load_ml == 0")["load_sd_ml"] == 0).all()
 
 
 def test_single_lesions_sum_to_the_load(tables):
@@ -93,7 +131,8 @@ def test_nothing_measured_still_gives_tables_that_say_so(empty_results):
 @pytest.mark.parametrize("name", list(COLUMNS))
 def test_tables_survive_the_disk(name, tables, tmp_path):
     path = tmp_path / f"sub-01_{name}.tsv"
-    write_table(path, tables[name], COLUMNS[name], Provenance("findings", {}, {}, "0"))
+    described = columns_of(name, tables[name])
+    write_table(path, tables[name], described, Provenance("findings", {}, {}, "0"))
     back = read_table(path)
-    assert list(back.columns) == list(COLUMNS[name])
+    assert list(back.columns) == list(described)
     assert len(back) == len(tables[name])
