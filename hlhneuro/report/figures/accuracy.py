@@ -7,11 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator, PercentFormatter
 from numpy.typing import NDArray
+from scipy.special import erf
 
 from hlhneuro.errors import NotAssessable
-from hlhneuro.report.figures.style import COLOURS, INK, MUTED, new_figure, tidy
+from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
 
-__all__ = ["detection_curves", "lactate_curves", "reliability"]
+__all__ = ["coverage", "detection_curves", "lactate_curves", "reliability"]
 
 FloatArray = NDArray[np.float64]
 CYCLE = (("blue", "o", "-"), ("vermillion", "s", "--"), ("green", "^", "-."), ("purple", "D", ":"), ("black", "v", "-"))
@@ -166,4 +167,45 @@ def reliability(table: pd.DataFrame) -> Figure:
     below.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}".replace(",", "\u202f")))
     below.set_ylabel("voxels", fontsize=9, color=INK)
     below.set_xlabel("stated probability of lesion", fontsize=9, color=INK)
+    return figure
+
+
+def coverage(table: pd.DataFrame) -> Figure:
+    """Draw how often the truth lies within a multiple of the stated uncertainty, one curve per quantity.
+
+    A curve above the grey line states too much, one below it too little.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per measurement of something known: ``quantity`` (words), ``error`` (measured less true) and ``sd`` (its
+        stated standard uncertainty, same unit).
+
+    Raises
+    ------
+    NotAssessable
+        If the table is empty.
+    """
+    if table.empty:
+        raise NotAssessable("nothing measured was compared with a truth", remedy="simulate spectra, or run `recover`")
+    multiples = np.linspace(0, 3, 61)
+    figure = new_figure(6.4, 3.8)
+    ax = figure.subplots()
+    ax.plot(multiples, erf(multiples / np.sqrt(2)), color=MUTED, linewidth=0.8, label="as stated (normal errors)")
+    for i, (quantity, own) in enumerate(table.groupby("quantity", sort=True)):
+        colour, _, line = CYCLE[i % len(CYCLE)]
+        away = (own["error"].abs() / own["sd"]).to_numpy(dtype=float)
+        part = (away[None, :] <= multiples[:, None]).mean(axis=1)
+        ax.plot(multiples, part, color=COLOURS[colour], linestyle=line, label=f"{quantity} (n = {len(own)})")
+    for multiple in (1.0, 1.96):
+        ax.axvline(multiple, color=HAIRLINE, linewidth=0.8, zorder=0)
+    tidy(ax)
+    ax.set_xlim(0, 3)
+    ax.set_ylim(0, 1.02)
+    ax.yaxis.set_major_formatter(PercentFormatter(1.0))
+    ax.set_xlabel(
+        "half width of the interval, in stated standard uncertainties (lines: 1 and 1.96)", fontsize=9, color=INK
+    )
+    ax.set_ylabel("truth inside", fontsize=9, color=INK)
+    legend_beside(ax)
     return figure

@@ -15,7 +15,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["CHANGE_COLOURS", "COLOURS", "INK", "MUTED", "legend_beside", "new_figure", "png_bytes", "save_svg", "tidy"]
+__all__ = [
+    "CHANGE_COLOURS",
+    "COLOURS",
+    "INK",
+    "MUTED",
+    "legend_beside",
+    "new_figure",
+    "png_bytes",
+    "save_svg",
+    "show_in_notebook",
+    "tidy",
+]
 
 # Okabe & Ito, "Color universal design" (2008): distinct for all common kinds of colour vision.
 COLOURS = {
@@ -77,6 +88,19 @@ def png_bytes(figure: Figure, dpi: int) -> bytes:
         pixels = np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
     _with_palette(pixels).save(small, format="png", dpi=(dpi, dpi))
     return small.getvalue()
+
+
+def show_in_notebook(dpi: int = 80) -> None:
+    """Let the running notebook show every figure as `png_bytes` makes it: a fifth of the size of matplotlib's own.
+
+    Outside of a notebook nothing happens.
+    """
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    if shell is not None and shell.display_formatter is not None:
+        shown = shell.display_formatter.formatters["image/png"]
+        shown.for_type(Figure, lambda figure: png_bytes(figure, dpi))
 
 
 def _with_palette(pixels: NDArray[np.uint8]) -> Image.Image:
