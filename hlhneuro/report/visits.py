@@ -12,7 +12,7 @@ import pandas as pd
 from hlhneuro.errors import InputError
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between
-from hlhneuro.study.clinical import steroid_confounded
+from hlhneuro.study import steroid_confounded
 from hlhneuro.study.layout import Scan, Session
 from hlhneuro.study.metadata import Acquisition, read_acquisition
 
