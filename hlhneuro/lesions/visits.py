@@ -6,8 +6,8 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from hlhneuro.study.clinical import STEROID_EFFECT_DAYS, TreatmentEvent, steroid_confounded
 from hlhneuro.study.layout import Session
+from hlhneuro.study.treatment import STEROID_EFFECT_DAYS, TreatmentEvent, steroid_confounded
 
 __all__ = ["Visit", "comparable", "steroids_between", "visit_of"]
 

@@ -23,5 +23,27 @@ class ReportSettings:
     image_dpi: int = tuned(120, "expert-set: sharp on screen, pages stay small", "dpi")
     spectra_as_svg: int = tuned(6, "measured: each vector figure takes about 0.3 MB; more are drawn as PNG")
     max_page_mb: float = tuned(10.0, "expert-set: mail servers and browsers still take it; images shrink above", "MB")
+    viewer_max_mb: float = tuned(5.0, "expert-set: half of the page; the pictures of three sessions take 3 to 5", "MB")
+    viewer_voxel_mm: tuple[float, ...] = tuned(
+        (1.5, 2.0, 2.5, 3.0), "expert-set: the first that fits; above 3 mm small lesions are no longer seen", "mm"
+    )
+    viewer_margin_mm: float = tuned(3.0, "expert-set: the brain's edge is seen, skin and face never are", "mm")
+    viewer_panes: int = tuned(6, "expert-set: sessions shown at once; browsers keep 8 to 16 graphics contexts")
     lesions_listed: int = tuned(30, "expert-set: rows that can still be read; the table file holds all lesions")
+    clinical_window_days: int = tuned(
+        14,
+        "expert-set: symptoms and cerebrospinal fluid this near to a session stand beside its images; farther ones may "
+        "be another state of the disease",
+        "d",
+    )
     summary_findings: int = tuned(6, "expert-set: findings named in the summary before it refers to the table")
+    territory_slices: tuple[int, ...] = tuned((4, 2), "expert-set: axial and coronal slices that fit one row on A4")
+    territory_classes_percent: tuple[float, ...] = tuned(
+        (1.0, 5.0, 20.0, 50.0), "expert-set: classes of colour; a few per cent of a nucleus matter as well as half", "%"
+    )
+    group_columns: tuple[str, ...] = tuned(
+        (), "columns of participants.tsv that divide the cohort; empty for sex and all columns with few groups"
+    )
+    group_limits: tuple[int, ...] = tuned(
+        (2, 6), "expert-set: fewest and most groups that one panel shows side by side"
+    )

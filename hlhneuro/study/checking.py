@@ -11,13 +11,15 @@ from typing import Literal
 import pandas as pd
 
 from hlhneuro.errors import InputError
+from hlhneuro.settings import ReportSettings
 from hlhneuro.study._files import FileFacts, inspect_file, voxel_problem
 from hlhneuro.study._supplied import check_mask_folders
 from hlhneuro.study.brain_masks import BrainMask, find_brain_masks
-from hlhneuro.study.clinical import age_months, read_treatment
+from hlhneuro.study.clinical import ClinicalRecord, age_months, clinical_remarks, read_clinical
 from hlhneuro.study.layout import Scan, Session, Study, Subject
 from hlhneuro.study.lesion_masks import LesionMask, find_lesion_masks
 from hlhneuro.study.metadata import Acquisition, read_acquisition
+from hlhneuro.study.observations import CSF_ABNORMAL_BY, SYMPTOMS
 from hlhneuro.study.water_references import water_references_of
 
 __all__ = ["CheckRow", "StudyCheck", "check_study"]
@@ -89,8 +91,7 @@ def check_study(study: Study, derivatives: Sequence[str | Path] = ()) -> StudyCh
         "lesion mask": find_lesion_masks(derivatives, study.subjects),
     }
     rows = [_remark("", "", sentence) for sentence in study.problems]
-    _, wrong = read_treatment(study)
-    rows += [_remark("", "", sentence) for sentence in wrong]
+    rows += _table_rows(study)
     copies: dict[str, list[tuple[Session, Scan]]] = {}
     for subject in study.subjects:
         rows += [_remark(subject.label, "", sentence) for sentence in subject.problems]
@@ -103,6 +104,7 @@ def check_study(study: Study, derivatives: Sequence[str | Path] = ()) -> StudyCh
             if scanner := next((a.scanner for a in checked.acquisitions.values() if a.scanner), None):
                 scanners[session.label] = scanner
         rows += _course_rows(subject, scanners)
+        rows += _record_rows(subject, read_clinical(study, subject))
         for item, found in masks.items():
             rows += _mask_rows(subject, item, found[subject.label])
     return StudyCheck(tuple(rows + _copy_rows(copies)))
@@ -250,6 +252,45 @@ def _clinical_rows(session: Session) -> Iterable[CheckRow]:
         )
     else:
         yield CheckRow(session.subject, session.label, "age", "present")
+
+
+def _table_rows(study: Study) -> Iterable[CheckRow]:
+    """Say what is wrong with the tables of treatment and of observations."""
+    for remark in clinical_remarks(study):
+        state: State = "unusable" if remark.fault else "present"
+        known = remark.subject if study.subject(remark.subject) else ""
+        yield CheckRow(known, "", "remark", state, remark.text)
+
+
+def _record_rows(subject: Subject, record: ClinicalRecord) -> Iterable[CheckRow]:
+    """Say whether treatment and observations are on record, and which session has none near it."""
+
+    def row(item: str, there: bool, lack: str, remedy: str, session: str = "") -> CheckRow:
+        if there:
+            return CheckRow(subject.label, session, item, "present")
+        return CheckRow(subject.label, session, item, "missing", lack, remedy)
+
+    yield row(
+        "treatment and events",
+        bool(record.events),
+        "what else may look like the disease (PRES, methotrexate, transplantation), and whether volumes may have moved "
+        "under steroids, are not assessable",
+        "write phenotype/treatment.tsv (participant_id, event, start_date, end_date, detail)",
+    )
+    yield row(
+        "clinical observations",
+        bool(record.observations),
+        "neurological symptoms and cerebrospinal fluid, and with them the groups of Horne 2008, are not assessable",
+        "write phenotype/clinical.tsv (participant_id, date, neurological_symptoms, csf_cells_per_ul, ..)",
+    )
+    if not record.observations:
+        return
+    days = ReportSettings().clinical_window_days
+    for session in (session for session in subject.sessions if session.date is not None):
+        for item, names in (("neurological symptoms", (SYMPTOMS,)), ("cerebrospinal fluid", CSF_ABNORMAL_BY)):
+            near = record.nearest(session, days, *names) is not None
+            lack = f"none within {days} days of the session: not assessable at it"
+            yield row(item, near, lack, "add a row near the session to the clinical table", session.label)
 
 
 def _course_rows(subject: Subject, scanners: Mapping[str, str]) -> Iterable[CheckRow]:

@@ -1,71 +1,27 @@
-"""What a clinician knows about the time line: ages, intervals, covariates and treatment."""
+"""What a clinician knows of one patient's time line: ages, intervals, covariates, treatment and observations."""
 
 from __future__ import annotations
 
 import datetime as dt
 import itertools
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from hlhneuro.errors import InputError
-from hlhneuro.study._tables import read_cells
-from hlhneuro.study._values import is_missing, names_a_person, parse_date
+from hlhneuro.study._clinical_tables import Remark
+from hlhneuro.study._values import DAYS_PER_YEAR
 from hlhneuro.study.layout import Session, Study, Subject
+from hlhneuro.study.observations import Observation, read_observations
+from hlhneuro.study.treatment import TreatmentEvent, read_events
 
 __all__ = [
-    "STEROID_EFFECT_DAYS",
-    "STEROID_EFFECT_SOURCE",
     "ClinicalRecord",
-    "TreatmentEvent",
     "age_months",
+    "age_on",
+    "clinical_remarks",
     "covariates_by_session",
     "intervals_days",
     "read_clinical",
-    "read_treatment",
-    "steroid_confounded",
 ]
-
-# Brain volume falls under steroids and recovers over months after them.
-STEROID_EFFECT_DAYS = 90
-STEROID_EFFECT_SOURCE = (
-    "expert-set: volume loss under steroids recovers over weeks to months (Okuno 1981: visible at 2 weeks, "
-    "less after withdrawal; Merke 2005: cerebrum larger one year after cure of Cushing syndrome); no data in HLH"
-)
-_STEROIDS = re.compile(
-    r"dexa(methason\w*)?|(methyl)?prednis(ol|olon|olone|on|one)\b|(hydro)?cortison\w*|betamethason\w*|steroids?|acth",
-    re.IGNORECASE,
-)
-_NONE_GIVEN = re.compile(r"\b(no|without|off|stopped|ohne|never)\s+(\w+\s+)?$", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class TreatmentEvent:
-    """One treatment or event of one patient.
-
-    Parameters
-    ----------
-    subject : str
-        Label without ``sub-``.
-    event : str
-        For example ``dexamethasone``, ``intrathecal methotrexate``, ``HSCT``.
-    start, end : date, optional
-        First and last day; `end` is None for a single day or one that goes on.
-    detail : str
-        Dose, donor and the like.
-    """
-
-    subject: str
-    event: str
-    start: dt.date | None
-    end: dt.date | None = None
-    detail: str = ""
-
-    @property
-    def is_steroid(self) -> bool:
-        """Whether the event is a systemic or intrathecal steroid."""
-        return _names_steroid(self.event)
 
 
 @dataclass(frozen=True)
@@ -76,17 +32,58 @@ class ClinicalRecord:
     ----------
     events : tuple of TreatmentEvent
         In order of time.
+    observations : tuple of Observation
+        In order of time.
     problems : tuple of str
-        What is wrong with the tables that were read.
+        What in the tables was meant to be used and could not be: file, row, column, found value, remedy.
+    remarks : tuple of str
+        What else is to be said of the tables, such as columns that are not known.
     """
 
     events: tuple[TreatmentEvent, ...] = ()
+    observations: tuple[Observation, ...] = ()
     problems: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    def nearest(self, session: Session, within_days: int, *wanted: str) -> tuple[Observation, int] | None:
+        """Return the dated observation nearest to a session that holds one of the wanted things, and the days between.
+
+        Parameters
+        ----------
+        session : Session
+        within_days : int
+            No farther than this, before or after.
+        *wanted : str
+            Columns of `hlhneuro.study.observed_columns`, or ``neurological_symptoms``.
+
+        Returns
+        -------
+        Observation and int, or None
+            The days are positive if the observation was made before the session. Of two equally near ones, the earlier.
+        """
+        if session.date is None:
+            return None
+        near = [
+            (observation, (session.date - observation.date).days)
+            for observation in self.observations
+            if observation.date is not None and any(observation.has(name) for name in wanted)
+        ]
+        near = [one for one in near if abs(one[1]) <= within_days]
+        return min(near, key=lambda one: (abs(one[1]), -one[1])) if near else None
 
 
 def age_months(session: Session) -> float | None:
     """Return the age in months at a session, or None."""
     return None if session.age_years is None else session.age_years * 12
+
+
+def age_on(subject: Subject, day: dt.date | None) -> float | None:
+    """Return the age in years on a day, from the nearest session whose date and age are known; None without any."""
+    known = [(s.date, s.age_years) for s in subject.sessions if s.date is not None and s.age_years is not None]
+    if day is None or not known:
+        return None
+    date, age = min(known, key=lambda one: abs((day - one[0]).days))
+    return max(age + (day - date).days / DAYS_PER_YEAR, 0.0)
 
 
 def intervals_days(subject: Subject) -> tuple[int | None, ...]:
@@ -102,97 +99,26 @@ def covariates_by_session(subject: Subject) -> dict[str, Mapping[str, str]]:
     return {session.label: dict(subject.covariates) | dict(session.covariates) for session in subject.sessions}
 
 
-def read_treatment(study: Study) -> tuple[tuple[TreatmentEvent, ...], tuple[str, ...]]:
-    """Return the treatment events of a study, in order of subject and time, and what is wrong with their tables.
-
-    Read are ``phenotype/treatment.tsv`` (columns participant_id, event, start_date, end_date, detail) and each
-    subject's ``sub-X/sub-X_events.tsv`` (the same without participant_id). Neither needs to be there.
-    """
-    events: list[TreatmentEvent] = []
-    problems: list[str] = []
-    tables: list[tuple[Path, str | None]] = [(study.root / "phenotype" / "treatment.tsv", None)]
-    for subject in study.subjects:
-        tables.append((study.root / f"sub-{subject.label}" / f"sub-{subject.label}_events.tsv", subject.label))
-    known = {subject.label for subject in study.subjects}
-    for path, owner in tables:
-        if path.is_file():
-            found, wrong = _read_events(path, owner)
-            problems += wrong
-            strangers = sorted({event.subject for event in found} - known)
-            problems += [f"{path.name} lists {label}, who has no folder sub-{label}" for label in strangers]
-            events += [event for event in found if event.subject in known]
-    events.sort(key=lambda event: (event.subject, event.start or dt.date.max, event.event, event.detail))
-    return tuple(events), tuple(problems)
-
-
 def read_clinical(study: Study, subject: Subject) -> ClinicalRecord:
-    """Return what the tables of a study tell of one patient; none of them needs to be there."""
-    events, problems = read_treatment(study)
-    return ClinicalRecord(tuple(event for event in events if event.subject == subject.label), problems)
+    """Return what the tables of a study tell of one patient; none of them needs to be there.
 
-
-def _read_events(path: Path, owner: str | None) -> tuple[list[TreatmentEvent], list[str]]:
-    try:
-        header, rows = read_cells(path, strip=True)
-    except InputError as error:
-        return [], [str(error)]
-    needed = {"event", "start_date"} | ({"participant_id"} if owner is None else set())
-    if missing := sorted(needed - set(header)):
-        return [], [
-            f"{path.name}: the columns {', '.join(missing)} are missing, so that no treatment is known; add them"
-        ]
-    events: list[TreatmentEvent] = []
-    problems: list[str] = []
-    if personal := [name for name in header if names_a_person(name)]:
-        problems.append(f"{path.name}: the columns {', '.join(personal)} name the patient; remove them from the study")
-    for number, row in enumerate(rows, start=2):
-        cells = {name: cell for name, cell in zip(header, row, strict=True) if not is_missing(cell)}
-        subject = owner or cells.get("participant_id", "").removeprefix("sub-")
-        if not subject or "event" not in cells:
-            problems.append(f"{path.name}, row {number}: participant_id or event is missing; the row is left out")
-            continue
-        days: dict[str, dt.date | None] = {"start_date": None, "end_date": None}
-        for column in days:
-            try:
-                days[column] = parse_date(cells[column]) if column in cells else None
-            except ValueError:
-                problems.append(f"{path.name}, row {number}: {column} {cells[column]!r} is no date such as 2020-01-31")
-        start, end = days["start_date"], days["end_date"]
-        if start and end and end < start:
-            problems.append(f"{path.name}, row {number}: it ends on {end}, before it starts on {start}; end left out")
-            end = None
-        events.append(TreatmentEvent(subject, cells["event"], start, end, cells.get("detail", "")))
-    return events, problems
-
-
-def steroid_confounded(session: Session, events: Iterable[TreatmentEvent] = ()) -> tuple[bool | None, str]:
-    """Return whether volume change at this session may come from steroids, and why; None if it cannot be said.
-
-    True if a steroid is named in the session's covariates, or was given on or up to `STEROID_EFFECT_DAYS` days before
-    the session. A steroid without an end is taken to go on.
+    See `hlhneuro.study.read_treatment` and `hlhneuro.study.read_observations` for the tables.
     """
-    for name, text in session.covariates.items():
-        if _names_steroid(text) or (_names_steroid(name) and text.lower() in {"yes", "true", "1", "y"}):
-            return True, f"sessions.tsv, {name}: {text}"
-    steroids = [event for event in events if event.subject == session.subject and event.is_steroid]
-    if not steroids:
-        return None, "no steroid treatment is on record; whether none was given is not known"
-    if session.date is None:
-        return None, "steroids are on record, but the date of the session is not"
-    undated = [event for event in steroids if event.start is None]
-    for event in steroids:
-        if event.start is None or event.start > session.date:
-            continue
-        if event.end is None:
-            return True, f"{event.event} since {event.start}, no end on record"
-        days = (session.date - event.end).days
-        if days <= STEROID_EFFECT_DAYS:
-            return True, f"{event.event} until {event.end}" + (f", {days} days before" if days > 0 else "")
-    if undated:
-        return None, f"{undated[0].event} is on record without a start date"
-    return False, f"no steroid on or within {STEROID_EFFECT_DAYS} days before the session"
+    events, of_events = read_events(study)
+    observations, of_observations = read_observations(study)
+    remarks = [remark for remark in (*of_events, *of_observations) if remark.subject in ("", subject.label)]
+    return ClinicalRecord(
+        tuple(event for event in events if event.subject == subject.label),
+        tuple(observation for observation in observations if observation.subject == subject.label),
+        _texts(remarks, fault=True),
+        _texts(remarks, fault=False),
+    )
 
 
-def _names_steroid(text: str) -> bool:
-    match = _STEROIDS.search(text)
-    return match is not None and _NONE_GIVEN.search(text[: match.start()]) is None
+def clinical_remarks(study: Study) -> tuple[Remark, ...]:
+    """Return what is to be said of all tables of treatment and of observations."""
+    return (*read_events(study)[1], *read_observations(study)[1])
+
+
+def _texts(remarks: Iterable[Remark], *, fault: bool) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(remark.text for remark in remarks if remark.fault is fault))

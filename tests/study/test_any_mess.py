@@ -8,7 +8,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hlhneuro.study import StudyCheck, check_study, open_study, read_treatment
+from hlhneuro.study import StudyCheck, check_study, open_study, read_clinical, read_treatment
 
 FOLDERS = st.sampled_from(
     ["", "sub-01", "sub-01/ses-1", "sub-01/ses-1/anat", "sub-01/anat", "sub-01/ses-2/mrs", "phenotype"]
@@ -21,6 +21,8 @@ NAMES = st.sampled_from(
         "T1w.json",
         "dataset_description.json",
         "treatment.tsv",
+        "clinical.tsv",
+        "sub-01_clinical.tsv",
         "sub-01_sessions.tsv",
         "sub-01_sessions.json",
         "sub-01_ses-1_scans.tsv",
@@ -49,6 +51,8 @@ CONTENTS = st.one_of(
             b'{"age": 3}',
             b"null",
             b"event\tstart_date\n\t\n",
+            b"date\tferritin_ug_per_l\tdate\n2020-01-01\t1\t2\n",
+            b"participant_id\tdate\tcsf_cells_per_ul\nsub-01\t2020-01-01\t<<3\n\tx\t1e400\n",
             b"filename\tacq_time\n\t\nx\t2020-01-01\n",
             b"\x1f\x8b\x08\x00",
             b"[" * 3000,
@@ -68,6 +72,7 @@ def test_no_content_makes_it_crash(files):
             (root / place / name).write_bytes(content)
         study = open_study(root)
         read_treatment(study)
+        read_clinical(study, study.subjects[0])
         assert [subject.label for subject in study.subjects] == ["01"]
         check = check_study(study)
         assert isinstance(check, StudyCheck)

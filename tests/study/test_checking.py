@@ -41,6 +41,9 @@ def course(build, age="4.5"):
     complete(build, "02")
     build.participants("sub-01\tn/a\tM")
     build.sessions(f"ses-01\t2021-01-01\t{age}", f"ses-02\t2021-02-01\t{age}")
+    build.text("sub-01/sub-01_events.tsv", "event\tstart_date\nHSCT\t2020-05-01\n")
+    rows = "2021-01-03\tabsent\t2\n2021-01-31\tpresent\t30\n"
+    build.text("sub-01/sub-01_clinical.tsv", f"date\tneurological_symptoms\tcsf_cells_per_ul\n{rows}")
 
 
 def found(build, **where):
@@ -268,3 +271,27 @@ def test_a_study_without_tables_is_incomplete_but_not_damaged(build):
     assert {row.item for row in check.rows if row.state == "missing"} == {"age", "date of ses-01, ses-02"}
     build.text("participants.tsv", "who\n1\n")
     assert not check_study(open_study(build.root)).ok
+
+
+def test_what_the_clinical_tables_lack(build):
+    course(build)
+    (build.root / "sub-01" / "sub-01_events.tsv").unlink()
+    build.text("sub-01/sub-01_clinical.tsv", "date\tneurological_symptoms\n2021-01-03\tabsent\n2021-02-20\tmaybe\n")
+    check = check_study(open_study(build.root))
+    assert not check.ok
+    lacking = {(row.session, row.item) for row in check.rows if row.state == "missing"}
+    assert lacking == {
+        ("", "treatment and events"),
+        ("01", "cerebrospinal fluid"),
+        ("02", "neurological symptoms"),
+        ("02", "cerebrospinal fluid"),
+    }
+    (wrong,) = (row for row in check.rows if row.state == "unusable")
+    assert wrong.subject == "01"
+    assert "sub-01_clinical.tsv, row 3: neurological_symptoms 'maybe'" in wrong.consequence
+    assert any("Horne 2008" in row["consequence"] for row in found_without_tables(build))
+
+
+def found_without_tables(build):
+    (build.root / "sub-01" / "sub-01_clinical.tsv").unlink()
+    return found(build, item="clinical observations")

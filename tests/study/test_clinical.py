@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 
 from hlhneuro.study._values import names_a_person, natural_key, parse_age_years, parse_date
 from hlhneuro.study.clinical import (
-    TreatmentEvent,
+    ClinicalRecord,
     age_months,
+    age_on,
     covariates_by_session,
     intervals_days,
-    read_treatment,
-    steroid_confounded,
+    read_clinical,
 )
 from hlhneuro.study.layout import Session, Subject, open_study
+from hlhneuro.study.observations import Amount, Observation
+from hlhneuro.study.treatment import TreatmentEvent, read_treatment, steroid_confounded
 
 DAY = dt.date(2021, 6, 1)
 
@@ -138,7 +140,7 @@ def test_treatment_is_read_from_both_places(build):
         ("ATG", dt.date(2021, 5, 3), None, ""),
         ("etoposide", None, dt.date(2021, 5, 2), ""),
     ]
-    for words in ("lists 09", "'spring' is no date", "before it starts", "row 6"):
+    for words in ("lists 09", "'spring' is no date", "before start_date", "row 6"):
         assert any(words in problem for problem in problems), words
 
 
@@ -149,3 +151,40 @@ def test_a_study_without_treatment_tables_has_none(build):
     events, (problem,) = read_treatment(open_study(build.root))
     assert events == ()
     assert "event, participant_id, start_date are missing" in problem
+
+
+def test_the_record_of_a_patient_holds_only_what_concerns_the_patient(build):
+    for subject in ("01", "02"):
+        build.image("anat/T1w.nii.gz", subject=subject)
+    build.text(
+        "phenotype/treatment.tsv",
+        "participant_id\tevent\tstart_date\tdose\nsub-01\tHSCT\tspring\t1\nsub-02\tHSCT\t2021-05-01\t1\nsub-9\tx\tn/a\t1\n",
+    )
+    build.text("sub-02/sub-02_clinical.tsv", "date\tferritin_ug_per_l\n2021-05-02\t700\n2021-05-03\tmany\n")
+    study = open_study(build.root)
+    one, two = (read_clinical(study, study.subject(label)) for label in ("01", "02"))
+    assert [event.subject for event in one.events + two.events] == ["01", "02"]
+    assert (len(one.observations), len(two.observations)) == (0, 2)
+    assert ["'spring'" in text for text in one.problems] == [True]
+    assert ["'many'" in text for text in two.problems] == [True]
+    for record in (one, two):
+        assert ["dose" in text for text in record.remarks] == [True]
+
+
+def test_the_nearest_observation_is_the_one_that_says_it():
+    days = (DAY - dt.timedelta(3), DAY + dt.timedelta(3), DAY + dt.timedelta(1))
+    amounts = ({"ferritin_ug_per_l": Amount(1.0)}, {"ferritin_ug_per_l": Amount(2.0)}, {})
+    seen = [Observation("01", day, None, amount) for day, amount in zip(days, amounts, strict=True)]
+    record = ClinicalRecord(observations=(Observation("01", None, True), *seen))
+    assert record.nearest(session(), 7, "ferritin_ug_per_l") == (seen[0], 3)  # equally near: the earlier
+    assert record.nearest(session(), 2, "ferritin_ug_per_l") is None
+    assert record.nearest(session(), 7, "neurological_symptoms") is None  # only an undated one says it
+    assert record.nearest(session(None), 7, "ferritin_ug_per_l") is None
+
+
+def test_the_age_on_a_day_comes_from_the_nearest_session():
+    subject = Subject("01", None, (session(dt.date(2020, 1, 1), 4.0), session(None, 9.0), session(dt.date(2022, 1, 1))))
+    assert age_on(subject, dt.date(2021, 1, 1)) == pytest.approx(5.0, abs=0.01)
+    assert age_on(subject, dt.date(2010, 1, 1)) == 0.0
+    assert age_on(subject, None) is None
+    assert age_on(Subject("01", None, (session(None, 9.0),)), DAY) is None
