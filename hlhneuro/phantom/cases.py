@@ -10,6 +10,7 @@ import numpy as np
 
 from hlhneuro.phantom.lesions import LesionCourse, Moment
 from hlhneuro.phantom.physics import LESION_STATES
+from hlhneuro.phantom.records import Rows, improving_record, progressing_record, random_record
 from hlhneuro.phantom.spectra import PROFILES, SpectrumPlan, VoxelPlan
 
 __all__ = ["ALL_CONTRASTS", "Patient", "Visit", "random_patient", "sample_patients"]
@@ -46,6 +47,8 @@ class Patient:
     lesions : tuple of LesionCourse
     covariates : mapping
         Further columns of ``participants.tsv``.
+    events, observations : tuple of mapping
+        Rows of the tables of treatment and of clinical observations.
     """
 
     label: str
@@ -55,6 +58,8 @@ class Patient:
     visits: tuple[Visit, ...]
     lesions: tuple[LesionCourse, ...]
     covariates: Mapping[str, str] = field(default_factory=dict)
+    events: Rows = ()
+    observations: Rows = ()
 
 
 def _course(
@@ -115,7 +120,7 @@ def _progressing() -> Patient:
               covariates=scanner | {"treatment": "dexamethasone 5 mg/m2, etoposide, ciclosporin"}),
     )  # fmt: skip
     about = {"diagnosis": "HLH, X-linked lymphoproliferative disease", "trigger": "Epstein-Barr virus"}
-    return Patient("01", "M", 101, 0.91, visits, lesions, about)
+    return Patient("01", "M", 101, 0.91, visits, lesions, about, *progressing_record())
 
 
 def _improving() -> Patient:
@@ -155,7 +160,7 @@ def _improving() -> Patient:
         contrasts = tuple(c for c in ALL_CONTRASTS if not (label == "02" and c == "FLAIR"))
         visits.append(Visit(label, date, age, 3.0, spectra, contrasts, scanner | {"treatment": treatment}))
     about = {"diagnosis": "HLH, primary (perforin)", "trigger": "unknown"}
-    return Patient("02", "F", 202, 0.925, tuple(visits), lesions, about)
+    return Patient("02", "F", 202, 0.925, tuple(visits), lesions, about, *improving_record())
 
 
 # Where random lesions may lie: territory, side (mirrored at random), centre, largest volume in ml, shape, tissue.
@@ -212,7 +217,10 @@ def random_patient(number: int, sessions: int, seed: int) -> Patient:
     sex = str(rng.choice(["F", "M"]))
     about = {"diagnosis": "HLH", "trigger": "unknown"}
     scale = float(np.round(rng.uniform(0.90, 0.95), 3))
-    return Patient(f"{number:02d}", sex, 1000 * seed + number, scale, tuple(visits), lesions, about)
+    # Numbers of their own: the record changes neither images nor spectra.
+    own = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, number, 4])))
+    record = random_record([visit.date for visit in visits], own, worsening=worsening)
+    return Patient(f"{number:02d}", sex, 1000 * seed + number, scale, tuple(visits), lesions, about, *record)
 
 
 def _random_course(

@@ -16,6 +16,7 @@ from hlhneuro.phantom._session import SessionTruth
 from hlhneuro.phantom.anatomy import Head, make_head
 from hlhneuro.phantom.cases import Patient, random_patient, sample_patients
 from hlhneuro.phantom.lesions import map_lesions
+from hlhneuro.phantom.records import EVENT_COLUMNS, OBSERVATION_COLUMNS
 
 __all__ = ["write_sample_study", "write_study"]
 
@@ -80,6 +81,7 @@ def _write(root: str | Path, patients: Sequence[Patient], resolution: Resolution
     if root.is_file() or (root.is_dir() and any(root.iterdir())):
         raise StudyError("the folder for the study is not empty", path=root, remedy="name a new folder or empty it")
     _write_study_files(root, patients, name)
+    _write_records(root, patients)
     lesion_rows: _Rows = []
     concentration_rows: _Rows = []
     for patient in patients:
@@ -171,6 +173,16 @@ def _write_study_files(root: Path, patients: Sequence[Patient], name: str) -> No
                 "treatment": "Treatment at the time of the session",
             },
         )
+
+
+def _write_records(root: Path, patients: Sequence[Patient]) -> None:
+    """Write treatment and clinical observations of all patients, one table each."""
+    for name, columns in (("treatment", EVENT_COLUMNS), ("clinical", OBSERVATION_COLUMNS)):
+        rows: _Rows = []
+        for patient in patients:
+            own = patient.events if name == "treatment" else patient.observations
+            rows += [{"participant_id": f"sub-{patient.label}", **row} for row in own]
+        write_table(root / "phenotype" / f"{name}.tsv", rows, columns)
 
 
 def _write_patient(root: Path, patient: Patient, resolution: Resolution, spectra: bool) -> tuple[_Rows, _Rows]:

@@ -287,7 +287,7 @@ def _record_rows(subject: Subject, record: ClinicalRecord) -> Iterable[CheckRow]
         return
     days = ReportSettings().clinical_window_days
     for session in (session for session in subject.sessions if session.date is not None):
-        for item, names in (("neurological symptoms", (SYMPTOMS,)), ("cerebrospinal fluid", CSF_ABNORMAL_BY)):
+        for item, names in (("entry on symptoms", (SYMPTOMS,)), ("entry on cerebrospinal fluid", CSF_ABNORMAL_BY)):
             near = record.nearest(session, days, *names) is not None
             lack = f"none within {days} days of the session: not assessable at it"
             yield row(item, near, lack, "add a row near the session to the clinical table", session.label)

@@ -21,6 +21,8 @@ from hlhneuro.phantom import make_head, map_lesions, random_patient, sample_pati
 from hlhneuro.phantom._images import FULL, write_images
 from hlhneuro.phantom._mrs import write_spectra
 from hlhneuro.phantom._session import SessionTruth
+from hlhneuro.phantom.study import _write_records
+from hlhneuro.study import CSF_ABNORMAL_BY, SYMPTOMS, open_study, read_clinical
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 
@@ -67,6 +69,25 @@ def test_sessions_have_dates_in_order_and_ages_that_follow(study: Path) -> None:
     assert {"treatment", "anaesthesia", "field_strength"} <= set(sessions.columns)
     everything = set(sessions.columns) | set(read(study / "participants.tsv").columns)
     assert not {name for name in everything if "birth" in name or name == "name"}
+
+
+def test_the_clinical_tables_hold_a_course_that_can_be_read_without_a_remark(study: Path) -> None:
+    for root in (study, SAMPLE):
+        opened = open_study(root)
+        for subject in opened.subjects:
+            record = read_clinical(opened, subject)
+            assert record.events
+            assert not record.problems + record.remarks
+            near = [record.nearest(session, 14, *CSF_ABNORMAL_BY, SYMPTOMS) for session in subject.sessions]
+            assert all(near)
+            assert {event.subject for event in record.events} == {subject.label}
+
+
+def test_the_committed_tables_are_what_the_generator_writes(tmp_path: Path) -> None:
+    _write_records(tmp_path, sample_patients())
+    assert digests(tmp_path) == {
+        name: digest for name, digest in digests(SAMPLE).items() if name.startswith("phenotype/")
+    }
 
 
 def test_the_table_of_lesions_says_what_the_masks_show(study: Path) -> None:

@@ -282,9 +282,9 @@ def test_what_the_clinical_tables_lack(build):
     lacking = {(row.session, row.item) for row in check.rows if row.state == "missing"}
     assert lacking == {
         ("", "treatment and events"),
-        ("01", "cerebrospinal fluid"),
-        ("02", "neurological symptoms"),
-        ("02", "cerebrospinal fluid"),
+        ("01", "entry on cerebrospinal fluid"),
+        ("02", "entry on symptoms"),
+        ("02", "entry on cerebrospinal fluid"),
     }
     (wrong,) = (row for row in check.rows if row.state == "unusable")
     assert wrong.subject == "01"
