@@ -86,7 +86,7 @@ def _panel(
         table = spectrum.fit.concentrations if spectrum.fit else None
         if table is None or name not in set(table["metabolite"]):
             continue
-        found = table.set_index("metabolite").loc[name]
+        found = table[table["metabolite"] == name].iloc[0].to_dict()
         value, sd = float(found["ratio_to_tcr"]), float(found["ratio_sd"])
         if not np.isfinite(value):
             continue
