@@ -96,9 +96,11 @@ def show_in_notebook(dpi: int = 80) -> None:
     Outside of a notebook nothing happens.
     """
     from IPython.core.getipython import get_ipython
+    from matplotlib import pyplot
 
     shell = get_ipython()
     if shell is not None and shell.display_formatter is not None:
+        pyplot.switch_backend(mpl.get_backend())  # once loaded, it does not put its own pictures in their place again
         shown = shell.display_formatter.formatters["image/png"]
         shown.for_type(Figure, lambda figure: png_bytes(figure, dpi))
 
