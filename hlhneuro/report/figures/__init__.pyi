@@ -13,7 +13,7 @@ from .ratios import ratio_bars
 from .slices import change_panels, session_panels
 from .spectra import preparation_steps, spectrum_fit
 from .style import png_bytes, save_svg
-from .territories import territory_load
+from .territories import territory_load, territory_map
 from .volumes import volume_course
 from .voxels import voxel_location
 
@@ -39,6 +39,7 @@ __all__ = [
     "template_outlines",
     "territory_frequency",
     "territory_load",
+    "territory_map",
     "timeline",
     "volume_course",
     "voxel_location",

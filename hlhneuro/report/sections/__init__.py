@@ -31,7 +31,7 @@ SECTIONS = (
     Section("timeline", "Course over time", course.facts, course.pictures),
     Section("images", "Images", images.facts, images.pictures),
     Section("lesions", "Lesions", lesions.facts),
-    Section("territories", "Territories", territories.facts, territories.pictures),
+    Section("territories", "Territories", territories.facts, territories.pictures, territories.layout),
     Section("volumes", "Brain and ventricles", volumes.facts, volumes.pictures),
     Section("spectra", "Spectra", spectra.facts, spectra.pictures),
     Section("mrsi", "Spectroscopic maps", mrsi.facts, mrsi.pictures),
