@@ -6,6 +6,7 @@ import datetime as dt
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
+from hlhneuro.answers import Finding
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.study.layout import Session
 
@@ -23,6 +24,7 @@ __all__ = [
     "session_title",
     "sessions_text",
     "sex_text",
+    "value_text",
 ]
 
 _SPACE = "\u00a0"  # no-break: a number never parts from its unit
@@ -111,7 +113,9 @@ def join_words(words: Iterable[str]) -> str:
 
 def plural(count: int, noun: str) -> str:
     """Return the count with its noun, the noun in its plural where the count asks for it."""
-    return f"{count}{_SPACE}{noun}" if count == 1 else f"{count}{_SPACE}{noun}s"
+    if count != 1:
+        noun = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{count}{_SPACE}{noun}"
 
 
 def sentence(text: str) -> str:
@@ -133,3 +137,13 @@ def place_in_time(labels: Sequence[str], order: Mapping[str, int]) -> tuple[int,
     """Return what sessions and intervals are sorted by: in order of time, the whole course after its steps."""
     places = tuple(order.get(label, len(order)) for label in labels)
     return (int(len(places) > 1 and places[-1] - places[0] > 1), *places)
+
+
+def value_text(finding: Finding) -> str:
+    """Write the value of a finding, a change with its sign; empty if it has none."""
+    if finding.value is None:
+        return ""
+    if finding.code == "affected_territory_count":  # a count has no decimals; its error goes to the tables
+        return number(finding.value, 0)
+    signed = finding.scope == "interval" and finding.standard_uncertainty is not None
+    return quantity(finding.value, finding.standard_uncertainty, finding.unit, signed=signed)

@@ -23,6 +23,7 @@ from hlhneuro.imaging.volumes import Grid, Step, Volume
 from hlhneuro.lesions.change import IntervalChange, LesionChange
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.report.assessment import assess
+from hlhneuro.report.html import write_report
 from hlhneuro.report.results import StageStatus, SubjectResults
 from hlhneuro.settings import ReportSettings, Settings
 from hlhneuro.spectroscopy.fitting import SpectrumFit
@@ -281,6 +282,13 @@ def results(template) -> SubjectResults:
 def findings(results):
     spectral = [finding for spectrum in results.spectra for finding in spectrum.findings]
     return assess(results, IMAGING_FINDINGS, spectral)
+
+
+@pytest.fixture(scope="session")
+def page(results, findings, tmp_path_factory) -> str:
+    """The page of that patient, with all its pictures."""
+    path = write_report(results, findings, tmp_path_factory.mktemp("page") / "sub-01_report.html")
+    return path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

@@ -47,12 +47,6 @@ def page_of(results, tmp_path, imaging=(), spectral=()):
     return path.read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def page(results, findings, tmp_path_factory):
-    path = write_report(results, findings, tmp_path_factory.mktemp("page") / "sub-01_report.html")
-    return path.read_text(encoding="utf-8")
-
-
 def test_the_page_is_self_contained(page):
     assert len(page) < 10e6
     parsed = Page(page)
