@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.sections.section import Row
-from hlhneuro.report.summary import value_text
-from hlhneuro.report.words import place_in_time, quantity, sessions_text
+from hlhneuro.report.words import place_in_time, quantity, sessions_text, value_text
 
 __all__ = ["layout"]
 
-KINDS = (("imaging", "Imaging"), ("spectra", "Spectra"), ("study", "Study and processing"))
+KINDS = (
+    ("imaging", "Imaging"),
+    ("spectra", "Spectra"),
+    ("clinical", "Clinical record"),
+    ("study", "Study and processing"),
+)
 SCOPES = (
     (("subject",), "Whole course"),
     (("interval",), "Between sessions"),
