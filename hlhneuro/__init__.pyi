@@ -1,6 +1,6 @@
 from .imaging import align, load_volume, prepare
 from .lesions import measure_change, measure_volumes, segment_lesions
-from .pipeline import fit_file, fit_spectra, load_results, load_subject, recover, run
+from .pipeline import fit_file, fit_spectra, load_findings, load_results, load_subject, recover, run
 from .report import assess, write_report
 from .settings import Settings, load_settings
 from .spectroscopy import fit_mrsi, fit_spectrum, load_mrsi, load_spectrum, read_basis, simulate_basis
@@ -18,6 +18,7 @@ __all__ = [
     "fit_mrsi",
     "fit_spectra",
     "fit_spectrum",
+    "load_findings",
     "load_mrsi",
     "load_results",
     "load_settings",

@@ -63,14 +63,12 @@ def listen(verbose: int) -> None:
 def run_command(arguments: argparse.Namespace) -> int:
     """``hlhneuro run``."""
     from hlhneuro.pipeline import run
-    from hlhneuro.study import open_study
 
-    settings = load_settings(arguments.settings, arguments.set)
-    study = open_study(arguments.study)
-    wanted = len(arguments.participant_label) or len(study.subjects)
-    with progress(wanted if arguments.level == "participant" else 0, quiet=arguments.verbose < 0) as on_status:
+    told = arguments.settings is not None or arguments.set
+    settings = load_settings(arguments.settings, arguments.set) if told else None
+    with progress(quiet=arguments.verbose < 0 or arguments.level == "group") as on_status:
         outcome = run(
-            study,
+            arguments.study,
             arguments.out,
             arguments.level,
             participants=arguments.participant_label,
@@ -99,7 +97,7 @@ def demo_command(arguments: argparse.Namespace) -> int:
         write_sample_study(study)
     opened = open_study(study)
     results = arguments.out if arguments.study else arguments.out / "results"
-    with progress(len(opened.subjects), quiet=arguments.verbose < 0) as on_status:
+    with progress(quiet=arguments.verbose < 0) as on_status:
         outcome = run(opened, results, jobs=arguments.jobs, on_status=on_status)
     group = run(opened, results, "group")
     say_outcome(outcome, "participant")
@@ -228,8 +226,7 @@ def recover_command(arguments: argparse.Namespace) -> int:
     from hlhneuro.study import open_study
 
     study = open_study(arguments.study)
-    wanted = len(arguments.participant_label) or len(study.subjects)
-    with progress(wanted, quiet=arguments.verbose < 0) as on_status:
+    with progress(quiet=arguments.verbose < 0) as on_status:
         outcome = recover(
             study,
             arguments.out,
@@ -255,9 +252,9 @@ def recover_command(arguments: argparse.Namespace) -> int:
 
 
 @contextmanager
-def progress(subjects: int, *, quiet: bool) -> Iterator[Callable[[StageStatus], None]]:
+def progress(*, quiet: bool) -> Iterator[Callable[[StageStatus], None]]:
     """Show bars on a terminal, plain lines elsewhere, nothing when quiet."""
-    if quiet or not subjects:
+    if quiet:
         yield lambda status: None
         return
     if not err_console.is_terminal:
@@ -299,7 +296,8 @@ def say_outcome(outcome: RunOutcome, level: str, *, dry_run: bool = False) -> No
             out_console.print(describe(status), markup=False, highlight=False)
         return
     pattern = "sub-*/sub-*_report.html" if level == "participant" else "group/report.html"
-    for page in sorted(outcome.out.glob(pattern)):
+    not_made = {f"sub-{status.subject}" for status in outcome.troubles if status.stage in {"findings", "report"}}
+    for page in sorted(page for page in outcome.out.glob(pattern) if page.parent.name not in not_made):
         out_console.print(f"report: {page}", highlight=False)
     if outcome.troubles:
         err_console.print(f"{len(outcome.troubles)} steps could not be done (all in {outcome.out / 'status.tsv'}):",

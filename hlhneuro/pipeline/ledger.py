@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -10,7 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from hlhneuro.errors import HlhneuroError, NotAssessable
+from hlhneuro.errors import HlhneuroError, InputError, NotAssessable, StudyError
+from hlhneuro.pipeline.store_study import AGAIN
 from hlhneuro.report import StageStatus
 from hlhneuro.study import file_sha256, write_json
 
@@ -41,7 +43,7 @@ class Ledger:
 
     A stage is skipped when its record (``stages/NAME.json``) holds the same fingerprint (sources, settings, version and
     the fingerprints of the stages before it) and every file it wrote is unchanged. The record is written last, so that
-    an interrupted stage is run again.
+    an interrupted stage is run again. A stage that failed leaves a record of what it said, without a fingerprint.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ class Ledger:
         Take every stage from disk whatever its fingerprint, compute none.
     notify : callable
         Called with each stage status as it comes.
+    hide : callable
+        Takes out of a sentence what results must not hold: where files lie on this machine.
     """
 
     def __init__(
@@ -61,20 +65,21 @@ class Ledger:
         *,
         reports_only: bool = False,
         notify: Callable[[StageStatus], None] = lambda status: None,
+        hide: Callable[[str], str] = str,
     ) -> None:
-        self.folder, self.subject, self.reports_only, self.notify = folder, subject, reports_only, notify
+        self.folder, self.subject, self.reports_only = folder, subject, reports_only
+        self.notify, self.hide = notify, hide
         self.statuses: list[StageStatus] = []
         self.stayed: dict[str, str] = {}  # record name -> fingerprint of what is now on disk
         self.crashed = False  # a fault of the program, not of the input
 
     def note(self, stage: str, state: str, reason: str = "", session: str = "") -> None:
         """Add one row to the account."""
-        status = StageStatus(self.subject, session, stage, state, reason)
+        status = StageStatus(self.subject, session, stage, state, self.hide(reason))
         self.statuses.append(status)
         level = logging.WARNING if state in {"failed", "not assessable"} else logging.INFO
-        logger.log(
-            level, "sub-%s %s%s: %s %s", self.subject, f"ses-{session} " if session else "", stage, state, reason
-        )
+        visit = f"ses-{session} " if session else ""
+        logger.log(level, "sub-%s %s%s: %s %s", self.subject, visit, stage, state, status.reason)
         self.notify(status)
 
     def fingerprints(self, *stages: str) -> dict[str, str]:
@@ -108,7 +113,7 @@ class Ledger:
         *,
         compute: Callable[[], T],
         keep: Callable[[T], Kept],
-        recall: Callable[[Mapping[str, Any]], T],
+        recall: Callable[[Mapping[str, Any]], T] | None,
         session: str = "",
         name: str = "",
     ) -> T | None:
@@ -125,24 +130,27 @@ class Ledger:
         keep : callable
             Writes the result and says what it wrote.
         recall : callable
-            Makes the result from the payload of the record (and the files it knows).
+            Makes the result from the payload of the record (and the files it knows); None if nothing needs it.
         session, name : str
             Session label, and a further name where a stage runs several times.
+
+        Raises
+        ------
+        InputError
+            If reports alone are made, and the saved result is missing, changed or damaged.
         """
         record = self.folder / "stages" / f"{'_'.join(filter(None, (stage, session, name)))}.json"
-        found = self._recall(record, fingerprint)
+        if self.reports_only:
+            return self._saved(record, recall)
+        found = self._valid(record, fingerprint)
         if found is not None:
             try:
-                saved = recall(found["payload"])
+                saved = recall(found["payload"]) if recall else None
             except Exception:  # whatever is wrong with it, a stage that cannot be read back is computed again
                 logger.exception("sub-%s %s: the saved result cannot be read", self.subject, record.stem)
             else:
-                self.stayed[record.stem] = found["fingerprint"]
-                self._replay(found["statuses"])
+                self._stay(record, found)
                 return saved
-        if self.reports_only:
-            self.note(stage, "not assessable", "no saved result; run without --reports-only", session)
-            return None
         first = len(self.statuses)
 
         def work() -> T:
@@ -155,15 +163,41 @@ class Ledger:
         result = self.attempt(stage, work, session)
         if result is not None:
             self.stayed[record.stem] = fingerprint
+        else:
+            with contextlib.suppress(StudyError):  # nothing can be written: that was said
+                self._write(record, None, Kept((), {}), self.statuses[first:])
         return result
 
-    def _recall(self, record: Path, fingerprint: str) -> dict[str, Any] | None:
+    def _saved(self, record: Path, recall: Callable[[Mapping[str, Any]], T] | None) -> T | None:
+        """Take a stage from disk whatever it was made from; a failure stands as it was told."""
+        try:
+            found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+            files = found["files"] if recall else {}
+            for path, sha in ((self.folder / name, sha) for name, sha in files.items()):
+                if not path.is_file():
+                    raise InputError("a file of the saved results is missing", path=path, remedy=AGAIN)
+                if file_sha256(path) != sha:
+                    raise InputError("this file is not what the run wrote", path=path, remedy=AGAIN)
+            saved = recall(found["payload"]) if recall and found["fingerprint"] is not None else None
+        except InputError:
+            raise
+        except FileNotFoundError as error:
+            raise InputError("a stage of the saved results is missing", path=record, remedy=AGAIN) from error
+        except Exception as error:  # whatever is wrong with it
+            raise InputError("the saved result cannot be read", path=record, found=repr(error), remedy=AGAIN) from error
+        self._stay(record, found)
+        return saved
+
+    def _stay(self, record: Path, found: Mapping[str, Any]) -> None:
+        if found["fingerprint"] is not None:
+            self.stayed[record.stem] = found["fingerprint"]
+        self._replay(found["statuses"])
+
+    def _valid(self, record: Path, fingerprint: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
-        if self.reports_only:
-            return found
         same = found["fingerprint"] == fingerprint and all(
             (self.folder / name).is_file() and file_sha256(self.folder / name) == sha
             for name, sha in found["files"].items()
@@ -178,7 +212,7 @@ class Ledger:
                 status = replace(status, state="skipped")
             self.note(status.stage, status.state, status.reason, status.session)
 
-    def _write(self, record: Path, fingerprint: str, kept: Kept, statuses: Iterable[StageStatus]) -> None:
+    def _write(self, record: Path, fingerprint: str | None, kept: Kept, statuses: Iterable[StageStatus]) -> None:
         files = {path.relative_to(self.folder).as_posix(): file_sha256(path) for path in kept.files}
         rows = [status.__dict__ for status in statuses]
         record.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,6 @@ def find_lesions(
         try:
             given[label] = load_lesion_mask(mask.path, mask.contrast)
         except InputError as error:
-            refused[label] = str(error)
+            refused[label] = task.hide(str(error))
             ledger.note("read", "failed", str(error), label)
     return supplied_lesions(aligned, given, refused, task.settings.lesions)

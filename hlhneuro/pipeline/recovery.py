@@ -22,7 +22,7 @@ from hlhneuro.lesions import LesionSeries
 from hlhneuro.phantom.recovery import KnownLesion, choose_places, paint
 from hlhneuro.pipeline.recovery_table import RECOVERY_COLUMNS, compare_runs
 from hlhneuro.pipeline.runs import choose_subjects, run
-from hlhneuro.pipeline.subject import load_subject
+from hlhneuro.pipeline.saved import load_subject
 from hlhneuro.report import StageStatus
 from hlhneuro.settings import Settings
 from hlhneuro.study import Provenance, Study, Subject, file_sha256, open_study, write_table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import queue
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from hlhneuro.errors import StudyError
 from hlhneuro.imaging import template_paths
 from hlhneuro.imaging.brain_engines import check_engine
 from hlhneuro.pipeline.cohort import run_group
+from hlhneuro.pipeline.saved import saved_runs
 from hlhneuro.pipeline.subject import run_subject
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import StageStatus
@@ -104,7 +106,8 @@ def run(
     jobs : int
         Processors to use; the results do not depend on it.
     reports_only : bool
-        Make reports again from saved results.
+        Make reports again from saved results, as the run left them; the study need not be there. Without `settings`
+        they are those of the run, with them `report` and `patterns` are taken from there.
     keep_going : bool
         Start further subjects even after a fault of the program was met (a fault of the input never stops the others).
     dry_run : bool
@@ -118,35 +121,62 @@ def run(
         If the call or the study as a whole is wrong.
     """
     out = Path(out)
-    settings = settings or Settings()
     if level not in {"participant", "group"}:
         raise StudyError("unknown level", found=level, remedy="use participant or group")
     if jobs < 1:
         raise StudyError(
             "--jobs needs a whole number from 1", found=jobs, remedy="give the number of processors to use"
         )
-    study = study if isinstance(study, Study) else open_study(study)
-    _check_out(study, out)
+    lost: list[StageStatus] = []
     if level == "group":
-        statuses = tuple(run_group(out))
-        return RunOutcome(statuses, out)
-    subjects = choose_subjects(study, participants, sessions)
+        return RunOutcome(tuple(run_group(out)), out)
+    if reports_only:
+        if sessions:
+            raise StudyError("reports are made of all sessions of the run", field="--session-label",
+                             remedy="leave it out")  # fmt: skip
+        tasks, lost = saved_runs(study, out, participants, settings)
+    else:
+        study = study if isinstance(study, Study) else open_study(study)
+        subjects = choose_subjects(study, participants, sessions)
+        tasks = _tasks(study, subjects, out, derivatives, settings or Settings(), jobs)
+    if dry_run:
+        planned = (
+            StageStatus(task.subject.label, visit.label, "plan", "to do")
+            for task in tasks
+            for visit in task.subject.sessions
+        )
+        return RunOutcome((*lost, *planned), out)
+    _check_writable(out)
+    if isinstance(study, Study) and not reports_only:
+        write_dataset_description(out, hlhneuro.__version__, study.root)
+    for status in lost:
+        on_status(status)
+        _write_statuses(out, status.subject, [status])
+    statuses = (*lost, *_run_all(tasks, min(jobs, len(tasks)), keep_going, on_status))
+    write_status(out)
+    return RunOutcome(statuses, out)
+
+
+def _tasks(
+    study: Study,
+    subjects: Sequence[Subject],
+    out: Path,
+    derivatives: Sequence[str | Path],
+    settings: Settings,
+    jobs: int,
+) -> list[SubjectRun]:
+    """Check what a run needs, and return what each subject's run is told."""
+    if out.resolve() == study.root.resolve():
+        raise StudyError("results cannot be written over the study", path=out, remedy="choose another output folder")
     check_mask_folders(derivatives, subjects)
     brains, lesions = find_brain_masks(derivatives, subjects), find_lesion_masks(derivatives, subjects)
     check_engine(settings.prepare.brain_engine)
     template_paths(settings.template)
-    if dry_run:
-        planned = (StageStatus(s.label, visit.label, "plan", "to do") for s in subjects for visit in s.sessions)
-        return RunOutcome(tuple(planned), out)
-    write_dataset_description(out, hlhneuro.__version__, study.root)
-    concurrent = min(jobs, len(subjects))
     # A subject may use as many workers as there are processors, so that none idles while the last subject is worked on.
-    tasks = [
-        SubjectRun(study, s, out, settings, jobs, reports_only, brains[s.label], lesions[s.label]) for s in subjects
+    return [
+        SubjectRun(study, one, out, settings, jobs, brain_masks=brains[one.label], lesion_masks=lesions[one.label])
+        for one in subjects
     ]
-    statuses = tuple(_run_all(tasks, concurrent, keep_going, on_status))
-    write_status(out)
-    return RunOutcome(statuses, out)
 
 
 def choose_subjects(study: Study, participants: Sequence[str], sessions: Sequence[str]) -> tuple[Subject, ...]:
@@ -168,14 +198,11 @@ def choose_subjects(study: Study, participants: Sequence[str], sessions: Sequenc
     return tuple(chosen)
 
 
-def _check_out(study: Study, out: Path) -> None:
-    if out.resolve() == study.root.resolve():
-        raise StudyError("results cannot be written over the study", path=out, remedy="choose another output folder")
+def _check_writable(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe = out / ".writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=out):  # no name of its own: other processes may try the same
+            pass
     except OSError as error:
         raise StudyError(
             f"cannot write there: {error.strerror}", path=out, remedy="choose another output folder"
@@ -185,7 +212,7 @@ def _check_out(study: Study, out: Path) -> None:
 def _run_all(
     tasks: Sequence[SubjectRun], concurrent: int, keep_going: bool, on_status: Callable[[StageStatus], None]
 ) -> Iterator[StageStatus]:
-    if concurrent == 1:
+    if concurrent <= 1:
         for done, task in enumerate(tasks):
             statuses, crashed = run_logged(task, on_status)
             yield from statuses
@@ -237,20 +264,35 @@ def _run_remote(task: SubjectRun, channel: Any) -> tuple[list[StageStatus], bool
 
 def run_logged(task: SubjectRun, on_status: Callable[[StageStatus], None]) -> tuple[list[StageStatus], bool]:
     """Run one subject with its own log file; write and return its statuses."""
-    with _log_file(task.out / "logs" / f"sub-{task.subject.label}.log"):
-        results, _, crashed = run_subject(task, on_status)
-    statuses = list(results.statuses)
+    with _log_file(task.out / "logs" / f"sub-{task.subject.label}.log", task):
+        ledger = run_subject(task, on_status)
+    _write_statuses(task.out, task.subject.label, ledger.statuses)
+    return ledger.statuses, ledger.crashed
+
+
+def _write_statuses(out: Path, subject: str, statuses: Sequence[StageStatus]) -> None:
     frame = pd.DataFrame([vars(status) for status in statuses], columns=list(STATUS_COLUMNS))
     provenance = Provenance("status", {}, {}, hlhneuro.__version__)
-    write_table(task.folder / f"sub-{task.subject.label}_status.tsv", frame, STATUS_COLUMNS, provenance)
-    return statuses, crashed
+    write_table(out / f"sub-{subject}" / f"sub-{subject}_status.tsv", frame, STATUS_COLUMNS, provenance)
+
+
+class _WithoutPlaces(logging.Formatter):
+    """Lines of a log that do not tell where files lie on this machine, those of a traceback included."""
+
+    def __init__(self, hide: Callable[[str], str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._hide = hide
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._hide(super().format(record))
 
 
 @contextmanager
-def _log_file(path: Path) -> Iterator[None]:
+def _log_file(path: Path, task: SubjectRun) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    # The log of the run stays when its reports are made again: tracebacks that a report speaks of stand there.
+    handler = logging.FileHandler(path, mode="a" if task.reports_only else "w", encoding="utf-8")
+    handler.setFormatter(_WithoutPlaces(task.hide))
     package = logging.getLogger("hlhneuro")
     level = package.level
     package.addHandler(handler)
@@ -265,6 +307,15 @@ def _log_file(path: Path) -> Iterator[None]:
 
 def write_status(out: Path) -> None:
     """Write ``status.tsv`` from the tables of all subjects, so that parallel jobs do not lose each other's rows."""
+    frame = _all_statuses(out)
+    while True:
+        write_table(out / "status.tsv", frame, STATUS_COLUMNS, Provenance("status", {}, {}, hlhneuro.__version__))
+        # Another run may have ended and written meanwhile: who writes last must have seen everybody's rows.
+        before, frame = frame, _all_statuses(out)
+        if frame.equals(before):
+            return
+
+
+def _all_statuses(out: Path) -> pd.DataFrame:
     frames = [read_table(path) for path in sorted(out.glob("sub-*/sub-*_status.tsv"))]
-    frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(STATUS_COLUMNS))
-    write_table(out / "status.tsv", frame, STATUS_COLUMNS, Provenance("status", {}, {}, hlhneuro.__version__))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(STATUS_COLUMNS))

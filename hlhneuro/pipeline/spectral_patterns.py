@@ -9,7 +9,6 @@ from hlhneuro.pipeline.ledger import Ledger
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.spectroscopy import Circumstances, Norms, SpectrumResult, assess_spectra, confounders_of
 from hlhneuro.spectroscopy.norm_tables import published_values
-from hlhneuro.study import read_treatment
 
 __all__ = ["find_patterns"]
 
@@ -19,9 +18,8 @@ def find_patterns(task: SubjectRun, ledger: Ledger, spectra: Sequence[SpectrumRe
     if not spectra:
         return ()
     settings = task.settings.patterns
-    events, _ = read_treatment(task.study)
     circumstances = {
-        session.label: Circumstances(session.age_years, confounders_of(session, events))
+        session.label: Circumstances(session.age_years, confounders_of(session, task.clinical.events))
         for session in task.subject.sessions
     }
     norms = ledger.attempt("norms", lambda: Norms.load(settings)) or Norms(settings, published=published_values())

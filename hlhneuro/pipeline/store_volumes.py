@@ -12,7 +12,6 @@ from hlhneuro.lesions.visits import visit_of
 from hlhneuro.lesions.volumes import StructureChange, VolumeChange, VolumeInterval, measure_volumes
 from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
 from hlhneuro.pipeline.task import SubjectRun
-from hlhneuro.study import read_treatment
 
 __all__ = ["keep_volumes", "recall_volumes", "run_volumes"]
 
@@ -23,8 +22,7 @@ def run_volumes(
     """Measure the change of brain and ventricle volume, or read it back."""
     if aligned is None:
         return None
-    events, _ = read_treatment(task.study)
-    visits = {session.label: visit_of(session, events) for session in task.subject.sessions}
+    visits = {session.label: visit_of(session, task.clinical.events) for session in task.subject.sessions}
     told = {label: {name: str(value) for name, value in vars(visit).items()} for label, visit in visits.items()}
     sources = ledger.fingerprints("align", "lesions") | {"visits": fingerprint_of(told)}
     provenance = task.provenance("volumes", sources, "volumes")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-import hlhneuro
 from hlhneuro.answers import Finding
-from hlhneuro.errors import InputError, StudyError
-from hlhneuro.imaging import AlignedSeries, align, template_checksums
-from hlhneuro.lesions import LesionChange, LesionSeries, LesionSigns, VolumeChange, lesion_findings, measure_change
-from hlhneuro.pipeline.ledger import Kept, Ledger, fingerprint_of
+from hlhneuro.errors import InputError
+from hlhneuro.imaging import AlignedSeries, align
+from hlhneuro.lesions import LesionChange, LesionSeries, lesion_findings, measure_change
+from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.lesion_masks import find_lesions
 from hlhneuro.pipeline.mrsi import run_mrsi
 from hlhneuro.pipeline.preparing import prepare_all
@@ -21,6 +19,7 @@ from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.spectral_patterns import find_patterns
 from hlhneuro.pipeline.store_images import ImageStore
 from hlhneuro.pipeline.store_signs import run_signs
+from hlhneuro.pipeline.store_study import forget_told, keep_told
 from hlhneuro.pipeline.store_volumes import run_volumes
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import (
@@ -32,82 +31,49 @@ from hlhneuro.report import (
     tables_of,
     write_report,
 )
-from hlhneuro.settings import Settings
-from hlhneuro.spectroscopy import GridResult, SpectrumResult
-from hlhneuro.study import Study, open_study, read_clinical, write_json, write_table
+from hlhneuro.study import write_json, write_table
 
-__all__ = ["load_subject", "run_subject"]
+__all__ = ["run_stages", "run_subject"]
 
 
-def run_subject(
-    task: SubjectRun, notify: Callable[[StageStatus], None] = lambda status: None
-) -> tuple[SubjectResults, Findings | None, bool]:
-    """Run all stages of one subject and write its results.
+def run_subject(task: SubjectRun, notify: Callable[[StageStatus], None] = lambda status: None) -> Ledger:
+    """Run all stages of one subject and write its results; return the account of what was done.
 
-    Returns
-    -------
-    results : SubjectResults
-    findings : Findings or None
-        None if the findings could not be made.
-    crashed : bool
-        Whether a fault of the program (not of the input) was met.
+    Where reports alone are made and the saved results cannot be used, the account says why, and the pages that are
+    there stay as they are.
     """
-    ledger = Ledger(task.folder, task.subject.label, reports_only=task.reports_only, notify=notify)
-    with threadpool_limits(limits=1):  # the order of sums, and so the last bit, depends on the number of BLAS threads
-        aligned = run_alignment(task, ledger)
-        lesions, change = run_lesions(task, ledger, aligned)
-        signs = run_signs(task, ledger, aligned, lesions, change)
-        volumes = run_volumes(task, ledger, aligned, lesions)
-        spectra = run_spectra(task, ledger, aligned, lesions)
-        grids = run_mrsi(task, ledger, aligned, lesions)
-        findings, results = run_report(task, ledger, aligned, lesions, change, signs, volumes, spectra, grids)
-    return results, findings, ledger.crashed
+    ledger = Ledger(task.folder, task.subject.label, reports_only=task.reports_only, notify=notify, hide=task.hide)
+    if task.outdated:
+        ledger.note("study", "failed", task.outdated)
+    if not task.reports_only:
+        forget_told(task.folder)
+    try:
+        with threadpool_limits(limits=1):  # the order of sums, and so the last bit, depends on the number of threads
+            results = run_stages(task, ledger)
+            if not task.reports_only:
+                told = keep_told(task.folder, task.told, task.settings)
+                results = replace(results, subject=told.subject, clinical=told.clinical)
+            run_report(task, ledger, results)
+    except InputError as error:
+        ledger.note("report", "failed", str(error))
+    return ledger
 
 
-def load_subject(study: Study | str | Path, out: str | Path, label: str) -> SubjectResults:
-    """Return the saved results of one subject, as every figure of the report takes them; nothing is computed.
-
-    Parameters
-    ----------
-    study : Study or path
-        The raw study; only its tables and names are read.
-    out : path
-        Output folder of a run.
-    label : str
-        Subject label, with or without ``sub-``.
-
-    Raises
-    ------
-    StudyError
-        If the study has no such subject.
-    """
-    study = study if isinstance(study, Study) else open_study(study)
-    subject = study.subject(label.removeprefix("sub-"))
-    if subject is None:
-        known = ", ".join(one.label for one in study.subjects)
-        raise StudyError("no such subject in the study", path=study.root, found=label, remedy=f"choose from: {known}")
-    task = SubjectRun(study, subject, Path(out), Settings(), reports_only=True)
-    ledger = Ledger(task.folder, subject.label, reports_only=True)
+def run_stages(task: SubjectRun, ledger: Ledger) -> SubjectResults:
+    """Return what the stages of one subject give, each computed or read back."""
     aligned = run_alignment(task, ledger)
     lesions, change = run_lesions(task, ledger, aligned)
     signs = run_signs(task, ledger, aligned, lesions, change)
     volumes = run_volumes(task, ledger, aligned, lesions)
     spectra = run_spectra(task, ledger, aligned, lesions)
     grids = run_mrsi(task, ledger, aligned, lesions)
-    statuses, version = tuple(ledger.statuses), hlhneuro.__version__
+    told, statuses = task.told, tuple(ledger.statuses)
     return SubjectResults(
-        subject,
-        aligned,
-        lesions,
-        change,
-        spectra,
-        statuses,
-        task.settings,
-        version,
+        *(told.subject, aligned, lesions, change, spectra, statuses, told.settings, told.version),
         signs=signs,
         volumes=volumes,
         grids=grids,
-        clinical=read_clinical(task.study, task.subject),
+        clinical=told.clinical,
     )
 
 
@@ -119,7 +85,7 @@ def run_alignment(task: SubjectRun, ledger: Ledger) -> AlignedSeries | None:
         return None
     ages = {session.label: session.age_years for session in task.subject.sessions}
     sources = task.checksums(*(scan.path for scan in images)) | task.mask_checksums()
-    sources |= template_checksums(task.settings.template) | {"ages": fingerprint_of(ages)}
+    sources |= task.template_checksums() | {"ages": fingerprint_of(ages)}
     provenance = task.provenance("align", sources, "prepare", "align", "template")
     store = ImageStore(task.out, task.subject.label, provenance)
 
@@ -184,8 +150,6 @@ def run_native(
     change: LesionChange | None,
 ) -> None:
     """Write masks and change maps in each session's own grid."""
-    if task.reports_only:
-        return
     provenance = task.provenance("native", ledger.fingerprints("align", "lesions", "change"))
     store = ImageStore(task.out, task.subject.label, provenance)
     ledger.stage(
@@ -193,61 +157,36 @@ def run_native(
         provenance.fingerprint(),
         compute=lambda: store.keep_native(aligned, lesions, change),
         keep=lambda kept: kept,
-        recall=lambda payload: Kept((), payload),
+        recall=None,
     )
 
 
-def run_report(
-    task: SubjectRun,
-    ledger: Ledger,
-    aligned: AlignedSeries | None,
-    lesions: LesionSeries | None,
-    change: LesionChange | None,
-    signs: LesionSigns | None,
-    volumes: VolumeChange | None,
-    spectra: tuple[SpectrumResult, ...],
-    grids: tuple[GridResult, ...],
-) -> tuple[Findings | None, SubjectResults]:
+def run_report(task: SubjectRun, ledger: Ledger, results: SubjectResults) -> None:
     """Answer the questions, and write tables, findings and the page."""
-
-    def results() -> SubjectResults:
-        statuses, version = tuple(ledger.statuses), hlhneuro.__version__
-        return SubjectResults(
-            task.subject,
-            aligned,
-            lesions,
-            change,
-            spectra,
-            statuses,
-            task.settings,
-            version,
-            signs=signs,
-            volumes=volumes,
-            grids=grids,
-            clinical=read_clinical(task.study, task.subject),
-        )
 
     def answer() -> Findings:
         imaging: tuple[Finding, ...] = ()
+        aligned, lesions, change = results.aligned, results.lesions, results.change
         if aligned is not None and lesions is not None and change is not None:
-            imaging = lesion_findings(aligned, lesions, change, signs, volumes, task.settings.lesions)
-        return assess(results(), imaging, find_patterns(task, ledger, spectra))
+            imaging = lesion_findings(aligned, lesions, change, results.signs, results.volumes, task.settings.lesions)
+        spectral = find_patterns(task, ledger, results.spectra)
+        return assess(replace(results, statuses=tuple(ledger.statuses)), imaging, spectral)
 
     findings = ledger.attempt("findings", answer)
     if findings is None:
-        return None, results()
+        return
     ledger.note("findings", "done")
+    ledger.attempt("report", lambda: write_all(task, ledger, results, findings))
+
+
+def write_all(task: SubjectRun, ledger: Ledger, results: SubjectResults, findings: Findings) -> None:
+    """Write the account, its tables and the page."""
+    results = replace(results, statuses=tuple(ledger.statuses))
     name = f"sub-{task.subject.label}"
     provenance = task.provenance("findings", dict(ledger.stayed), "patterns", "report")
-
-    def write() -> None:
-        write_json(task.folder / f"{name}_findings.json", findings.to_json(), provenance)
-        for table, frame in tables_of(results(), findings).items():
-            if table == "findings":  # the account itself is the JSON file of that name
-                continue
+    write_json(task.folder / f"{name}_findings.json", findings.to_json(), provenance)
+    for table, frame in tables_of(results, findings).items():
+        if table != "findings":  # the account itself is the JSON file of that name
             write_table(task.folder / f"{name}_{table}.tsv", frame, columns_of(table, frame), provenance)
-        write_report(results(), findings, task.folder / f"{name}_report.html")
-        ledger.note("report", "done")
-
-    ledger.attempt("report", write)
-    return findings, results()
+    write_report(results, findings, task.folder / f"{name}_report.html")
+    ledger.note("report", "done")

@@ -7,7 +7,9 @@ from itertools import pairwise
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.report.alignment_findings import alignment_findings, is_told
+from hlhneuro.report.clinical_findings import clinical_findings, table_findings
 from hlhneuro.report.findings import Findings, IntervalFacts, SessionFacts
+from hlhneuro.report.mimics import with_mimics
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import with_sections
 from hlhneuro.report.summary import summary
@@ -19,6 +21,7 @@ TROUBLE = ("failed", "not assessable")
 # What each stage would have told, as a question.
 STAGE_QUESTIONS = {
     "read": "Can the file be read?",
+    "clinical": "Can the clinical tables be used?",
     "prepare": "Can the images of the session be used?",
     "align": "Can the sessions be compared in one space?",
     "native": "Can results be carried back to the scanner's images?",
@@ -28,6 +31,7 @@ STAGE_QUESTIONS = {
     "spectra": "Can the spectrum be read?",
     "findings": "Can the findings be put together?",
     "report": "Can the page be written?",
+    "study": "Does the page show what the study tells now?",
 }
 
 
@@ -45,10 +49,12 @@ def assess(
         Answers of the lesion and of the spectroscopy stages, in the order in which they are shown.
     """
     missing = _missing_parts(results)
+    imaging = with_mimics(imaging_findings, results.subject.sessions, results.clinical)
     parts: dict[str, list[Finding]] = {
-        "imaging": [*imaging_findings, *missing["imaging"]],
+        "imaging": [*imaging, *missing["imaging"]],
         "spectra": [*spectral_findings, *missing["spectra"]],
-        "study": [*_study_findings(results), *alignment_findings(results)],
+        "clinical": list(clinical_findings(results, imaging_findings)),
+        "study": [*_study_findings(results), *table_findings(results), *alignment_findings(results)],
     }
     told = {(f.reason, f.sessions if f.scope != "subject" else ()) for own in parts.values() for f in own}
     parts["study"] += [f for f in _failed_stages(results) if (f.reason, f.sessions) not in told]

@@ -17,7 +17,7 @@ from hlhneuro.phantom.mrsi import GridPlan, make_grid, save_grid
 from hlhneuro.pipeline import RunOutcome, load_results, run
 from hlhneuro.pipeline.ledger import Ledger
 from hlhneuro.pipeline.mrsi import run_mrsi
-from hlhneuro.pipeline.subject import load_subject
+from hlhneuro.pipeline.saved import load_subject
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import SubjectResults, figures
 from hlhneuro.report.grid_rows import grid_rows
