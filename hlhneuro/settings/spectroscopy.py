@@ -94,7 +94,16 @@ class SpectraSettings:
         (0.35, 1.0), "expert-set: broader sinusoids are tails of something else, unless water is left", "ppm"
     )
     water_lowest_ppm: float = tuned(
-        3.98, "expert-set: above creatine at 3.92; after seeing dataset 24 of the 2016 fitting challenge", "ppm"
+        4.1, "expert-set: above inositol at 4.05; lower, half of it goes with water at 4.2 to 4.4 ppm", "ppm"
+    )
+    water_core_ppm: float = tuned(
+        0.1, "expert-set: half of what a line of water fills; to this depth it may lie on inositol and still go", "ppm"
+    )
+    water_clear_ppm: float = tuned(
+        4.55, "expert-set: on made spectra water that lay below leaves inositol off by up to 70 %", "ppm"
+    )
+    fit_high_beside_water_ppm: float = tuned(
+        4.0, "expert-set: below inositol at 4.05, which goes with such water; mI is then off by 3 to 20 %", "ppm"
     )
     water_least_ratio: float = tuned(
         20.0,

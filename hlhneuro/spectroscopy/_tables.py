@@ -113,9 +113,20 @@ def full_width(spectrum: _Float, step: float) -> float:
 
 
 def verdict(
-    snr: float, linewidth_ppm: float, residual_fraction: float, creatine_or_other: bool, settings: SpectraSettings
+    snr: float,
+    linewidth_ppm: float,
+    residual_fraction: float,
+    creatine_or_other: bool,
+    settings: SpectraSettings,
+    water_ppm: float | None = None,
 ) -> tuple[str, tuple[str, ...]]:
-    """Return ``good``, ``usable`` or ``not usable``, and why it is not good."""
+    """Return ``good``, ``usable`` or ``not usable``, and why it is not good.
+
+    Parameters
+    ----------
+    water_ppm : float, optional
+        Where residual water lay before it was removed.
+    """
     bad, warned = [], []
     if snr < settings.worst_snr:
         bad.append(f"signal-to-noise ratio {snr:.1f} below {settings.worst_snr:g}")
@@ -129,6 +140,8 @@ def verdict(
         bad.append(f"the fit leaves {residual_fraction:.0%} of the signal beyond noise unexplained")
     elif residual_fraction > settings.good_residual:
         warned.append(f"the fit leaves {residual_fraction:.0%} of the signal beyond noise unexplained")
+    if water_ppm is not None and water_ppm < settings.water_clear_ppm:
+        warned.append(f"residual water lay at {water_ppm:.2f} ppm: inositol and what is beside it are uncertain")
     if not creatine_or_other:
         bad.append("no metabolite could be told from noise")
     if bad:

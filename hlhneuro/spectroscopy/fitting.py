@@ -19,7 +19,7 @@ from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
 from hlhneuro.spectroscopy._tables import concentration_table, correlations_of, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.detection import Evidence, detect_listed
-from hlhneuro.spectroscopy.preprocessing import Stage, preprocess
+from hlhneuro.spectroscopy.preprocessing import Prepared, Stage, preprocess
 from hlhneuro.spectroscopy.quantification import TissueFractions, WaterScale, scale_table, water_scale
 from hlhneuro.spectroscopy.spectra import Spectrum
 
@@ -116,6 +116,7 @@ def fit_spectrum(
         if sequence is not None:
             spectrum = replace(spectrum, sequence=sequence.strip().lower())
         prepared = preprocess(spectrum, water, settings, eddy_reference=eddy_reference)
+        settings = _clear_of_water(prepared.water_ppm, settings)
         started = time.perf_counter()
         suited, notes = _suited_basis(prepared.spectrum, basis, settings)
         problem = make_problem(suited, settings)
@@ -132,9 +133,16 @@ def fit_spectrum(
             refused=prepared.refused,
         )
         record = (_acquisition(prepared.spectrum), *prepared.record, *notes, *more)
-        made = _report(prepared.spectrum, problem.basis, fitted, evidence, scale, record, seconds, settings)
+        made = _report(prepared, problem.basis, fitted, evidence, scale, record, seconds, settings)
         quality = dict(made.quality) | {"rejected_transients": prepared.rejected_transients}
         return replace(made, stages=prepared.stages, quality=quality)
+
+
+def _clear_of_water(water_ppm: float | None, settings: SpectraSettings) -> SpectraSettings:
+    """Return settings with a fitted range that ends where removed water may have taken metabolites with it."""
+    if water_ppm is None or water_ppm >= settings.water_clear_ppm:
+        return settings
+    return replace(settings, fit_high_ppm=min(settings.fit_high_ppm, settings.fit_high_beside_water_ppm))
 
 
 def _acquisition(spectrum: Spectrum) -> tuple[str, Mapping[str, object]]:
@@ -179,7 +187,7 @@ def _suited_basis(
 
 
 def _report(
-    spectrum: Spectrum,
+    prepared: Prepared,
     basis: Basis,
     fitted: Fitted,
     evidence: tuple[Evidence, ...],
@@ -188,7 +196,7 @@ def _report(
     seconds: float,
     settings: SpectraSettings,
 ) -> SpectrumFit:
-    point, model = fitted.solution, fitted.model
+    point, model, spectrum = fitted.solution, fitted.model, prepared.spectrum
     amplitudes = concentration_table(
         basis.names, basis.kinds, point.linear.amplitudes, fitted.covariance, "a.u.", settings
     )
@@ -203,7 +211,14 @@ def _report(
     notes: tuple[tuple[str, Mapping[str, object]], ...] = (
         ("start values", {"shift_hz": fitted.start.shift_hz, "explained": round(fitted.start.explained, 4)}),
         ("baseline", {"effective_dimensions_per_ppm": fitted.flexibility}),
-        ("fit", {"iterations": fitted.iterations, "noise_sd": fitted.noise_sd}),
+        (
+            "fit",
+            {
+                "iterations": fitted.iterations,
+                "noise_sd": fitted.noise_sd,
+                "range_ppm": [settings.fit_low_ppm, settings.fit_high_ppm],
+            },
+        ),
         ("quantification", {"unit": scale.unit, "notes": remarks}),
         *(("detection", found.to_record()) for found in scaled),
     )
@@ -214,7 +229,7 @@ def _report(
         baseline=baseline,
         components={name: components[:, i] for i, name in enumerate(basis.names)},
         concentrations=table,
-        quality=_quality(fitted, basis, components, table, shift_ppm, hz, seconds, settings),
+        quality=_quality(fitted, basis, components, table, shift_ppm, hz, seconds, settings, prepared.water_ppm),
         record=(*record, *notes),
         correlations=correlations_of(fitted.covariance),
     )
@@ -229,6 +244,7 @@ def _quality(
     hz: float,
     seconds: float,
     settings: SpectraSettings,
+    water_ppm: float | None,
 ) -> dict[str, object]:
     point, model = fitted.solution, fitted.model
     narrow = ~model.gaussian
@@ -237,7 +253,7 @@ def _quality(
     linewidth = _linewidth_hz(fitted, basis)
     snr = peak / (2 * fitted.noise_sd)
     seen = table[table.metabolite.isin([n for n, k in zip(basis.names, basis.kinds, strict=True) if k == "metabolite"])]
-    word, reasons = verdict(snr, linewidth / hz, fitted.unexplained, bool(seen.detected.any()), settings)
+    word, reasons = verdict(snr, linewidth / hz, fitted.unexplained, bool(seen.detected.any()), settings, water_ppm)
     phase = float(np.rad2deg(np.angle(np.exp(1j * point.parameters[nl.PHASE0]))))
     return {
         "snr": snr,

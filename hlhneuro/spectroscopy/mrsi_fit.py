@@ -192,7 +192,7 @@ def fit_mrsi(
             scale = water_scale(
                 one.spectrum, one.water, settings, tissue=held, age_years=age_years, refused=one.refused
             )
-            word, why = maps.enter(index, fitted, scale)
+            word, why = maps.enter(index, fitted, scale, one.water_ppm)
             state[index] = _WORDS[word]
             if why:
                 reasons[index] = "; ".join(why)
@@ -275,7 +275,9 @@ class _Maps:
         self.quality = {name: np.full(shape, np.nan) for name in _QUALITY}
         self.units: dict[Index, WaterScale] = {}
 
-    def enter(self, index: Index, fitted: Fitted, scale: WaterScale) -> tuple[str, tuple[str, ...]]:
+    def enter(
+        self, index: Index, fitted: Fitted, scale: WaterScale, water_ppm: float | None
+    ) -> tuple[str, tuple[str, ...]]:
         """Write down one voxel; return the verdict and its reasons."""
         point, settings = fitted.solution, self.problem.settings
         amplitudes = point.linear.amplitudes
@@ -296,9 +298,9 @@ class _Maps:
                 self.table["ratio"][index] = ratio
                 self.table["ratio_sd"][index] = np.sqrt(np.clip(delta, 0.0, None)) / total
         detected = amplitudes > settings.detection_sd * np.sqrt(np.clip(np.diag(fitted.covariance), 0.0, None))
-        return self._judge(index, fitted, bool(detected[self.metabolites].any()))
+        return self._judge(index, fitted, bool(detected[self.metabolites].any()), water_ppm)
 
-    def _judge(self, index: Index, fitted: Fitted, seen: bool) -> tuple[str, tuple[str, ...]]:
+    def _judge(self, index: Index, fitted: Fitted, seen: bool, water_ppm: float | None) -> tuple[str, tuple[str, ...]]:
         point = fitted.solution
         narrow = self.metabolites
         hz = self.problem.basis.spectrometer_frequency_mhz
@@ -311,7 +313,8 @@ class _Maps:
         }
         for name, value in found.items():
             self.quality[name][index] = value
-        return verdict(found["snr"], found["linewidth_hz"] / hz, fitted.unexplained, seen, self.problem.settings)
+        width = found["linewidth_hz"] / hz
+        return verdict(found["snr"], width, fitted.unexplained, seen, self.problem.settings, water_ppm)
 
     def result(
         self,

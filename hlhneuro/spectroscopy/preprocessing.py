@@ -81,6 +81,12 @@ class Prepared:
         rejected = dict(self.record).get("transients", {}).get("rejected")
         return len(rejected) if isinstance(rejected, list) else None
 
+    @property
+    def water_ppm(self) -> float | None:
+        """Where the residual water lay that was removed; None where there was none."""
+        place = dict(self.record).get("residual water removal", {}).get("place_ppm")
+        return place if isinstance(place, float) else None
+
 
 def preprocess(
     spectrum: Spectrum, water: Spectrum | None, settings: SpectraSettings, *, eddy_reference: Spectrum | None = None

@@ -101,7 +101,7 @@ def _damped_sinusoids(
     offset_ppm = -np.angle(poles) * points_per_turn / per_ppm  # higher shifts have negative frequencies
     width_ppm = -2 * np.log(np.abs(poles)) * points_per_turn / per_ppm
     wet = (np.abs(offset_ppm) <= settings.water_half_width_ppm) & (np.abs(poles) < 1.0) & (width_ppm <= widest_ppm)
-    wet &= centre_ppm + offset_ppm >= settings.water_lowest_ppm
+    wet &= centre_ppm + offset_ppm >= min(settings.water_lowest_ppm, centre_ppm - settings.water_core_ppm)
     return poles[wet], amplitude[wet]
 
 

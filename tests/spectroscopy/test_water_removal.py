@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hlhneuro.settings import SpectraSettings
+from hlhneuro.spectroscopy import fit_spectrum
 from hlhneuro.spectroscopy.water_removal import remove_water, water_stands_out
 
 from . import made, raw
@@ -60,6 +61,26 @@ def test_water_far_below_its_place_does_not_take_creatine_with_it():
     inside = (clean.ppm > 3.85) & (clean.ppm < 3.98)
     truth, found = (np.fft.fftshift(np.fft.fft(fid)).real[inside] for fid in (raw.clean_fid(), cleaned))
     assert found.max() == pytest.approx(truth.max(), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("ppm", "kind", "most"), [(4.4, "line", 0.1), (4.3, "several", 0.15), (4.2, "line", 0.15), (4.2, "gaussian", 0.25)]
+)
+def test_inositol_survives_water_that_lies_beside_it_and_the_verdict_says_so(ppm, kind, most):
+    errors = []
+    for seed in range(3):
+        noise = raw.fid_noise_sd(60) * raw.white((made.POINTS,), np.random.default_rng(seed))
+        dry, wet = (
+            fit_spectrum(made.from_fid(raw.clean_fid() + noise + water))
+            for water in (0.0, residual(10, ppm, kind, seed))
+        )
+        inositol = [fit.concentrations.set_index("metabolite").concentration["mI"] for fit in (dry, wet)]
+        errors.append(abs(inositol[1] / inositol[0] - 1))
+        assert dry.quality["verdict"] == "good"
+        assert wet.quality["verdict"] == "usable"
+        assert f"residual water lay at {ppm:.1f}" in " ".join(wet.quality["reasons"])
+        assert dict(wet.record)["fit"]["range_ppm"] == [0.2, 4.0]
+    assert np.mean(errors) < most
 
 
 def test_energy_never_grows():
