@@ -1,4 +1,4 @@
-from .accuracy import detection_curves, lactate_curves, reliability
+from .accuracy import coverage, detection_curves, lactate_curves, reliability
 from .cohort import interval_changes, load_trajectories, territory_frequency
 from .course import timeline
 from .mrsi import grid_quality, metabolite_maps
@@ -12,7 +12,7 @@ from .quality import (
 from .ratios import ratio_bars
 from .slices import change_panels, session_panels
 from .spectra import preparation_steps, spectrum_fit
-from .style import png_bytes, save_svg
+from .style import png_bytes, save_svg, show_in_notebook
 from .territories import territory_load, territory_map
 from .volumes import volume_course
 from .voxels import voxel_location
@@ -21,6 +21,7 @@ __all__ = [
     "brain_outlines",
     "change_panels",
     "contrast_outlines",
+    "coverage",
     "detection_curves",
     "grid_quality",
     "interval_changes",
@@ -35,6 +36,7 @@ __all__ = [
     "save_svg",
     "session_outlines",
     "session_panels",
+    "show_in_notebook",
     "spectrum_fit",
     "template_outlines",
     "territory_frequency",
