@@ -59,9 +59,16 @@ def test_the_page_gets_the_steps_and_the_table(results: SubjectResults) -> None:
     spectrum = SpectrumResult("01", "svs", 0.03, "press", True, fit, None, (), reporting=table)
     shown = replace(results, spectra=(spectrum,))
     facts = spectra.facts(shown)
-    row, steps = facts["spectra"][0], spectra.pictures(shown, facts, Gallery(60))["spectra"][0]["steps"]
+    row, (steps,) = (
+        facts["voxels"][0]["spectra"][0],
+        spectra.pictures(shown, facts, Gallery(60))["voxels"][0]["steps"],
+    )
     assert steps.source.startswith("data:image/png")
-    assert "4 transients aligned over 1.0 Hz, 1 left out" in steps.alt
+    assert "4 transients aligned over 1\u00a0Hz, 1 left out" in steps.alt
+    assert row["steps"] == [
+        {"name": "transients", "transients": 4, "drift_hz": 1.0, "left_out": 1},
+        {"name": "residual water removal"},
+    ]
     assert row["reporting"] == [{"section": "hardware", "item": "model", "value": "not stated in the data"}]
 
 
@@ -71,8 +78,8 @@ def test_both_are_on_the_page_and_folded_away(results: SubjectResults, tmp_path:
     shown = replace(results, spectra=spectra)
     page = write_report(shown, assess(shown, (), ()), tmp_path / "page.html").read_text("utf-8")
     section = page[page.index('id="spectra"') : page.index('id="quality"')]
-    assert "<details><summary>Preparation, before and after</summary>" in section
-    assert "<details><summary>What a report has to state (MRSinMRS)</summary>" in section
+    assert "<details><summary>Preparation of voi-lesion, before and after</summary>" in section
+    assert "<details><summary>What a report of voi-lesion has to state (MRSinMRS)</summary>" in section
     assert "&lt;b&gt;One&lt;/b&gt;" in section
 
 
@@ -80,6 +87,64 @@ def test_a_fit_without_steps_shows_none(results: SubjectResults) -> None:
     spectrum = SpectrumResult("01", "svs", 0.03, "press", True, make_fit(), None, ())
     shown = replace(results, spectra=(spectrum,))
     facts = spectra.facts(shown)
-    row = facts["spectra"][0]
-    assert spectra.pictures(shown, facts, Gallery(60))["spectra"][0]["steps"] is None
-    assert row["reporting"] == []
+    assert spectra.pictures(shown, facts, Gallery(60))["voxels"][0]["steps"] == [None]
+    assert facts["voxels"][0]["spectra"][0]["reporting"] == []
+
+
+# ------------------------------------------------------------------------------------------------ what it tells
+
+
+def test_echo_times_of_one_voxel_stand_together_short_ones_first(results: SubjectResults) -> None:
+    first = results.spectra[0]
+    long = replace(first, name="acq-long_voi-lesion", echo_time_s=0.144)
+    short = replace(first, name="acq-short_voi-lesion", echo_time_s=0.03)
+    assert first.voxel is not None
+    moved = replace(first.voxel, mask=np.roll(first.voxel.mask, 2, axis=0))
+    aside = replace(first, name="run-2_voi-lesion", voxel=moved)
+    told = spectra.facts(replace(results, spectra=(long, short, aside)))["voxels"]
+    names = [[row["name"] for row in voxel["spectra"]] for voxel in told]
+    assert names == [["acq-short_voi-lesion", "acq-long_voi-lesion"], ["run-2_voi-lesion"]]
+    assert [row["echo_time_ms"] for row in told[0]["spectra"]] == pytest.approx([30, 144])
+
+
+def test_what_is_not_detected_has_its_limit(results: SubjectResults) -> None:
+    """The ratio that a signal of that uncertainty would have had to reach."""
+    facts = spectra.facts(results)
+    rows = {row["name"]: row for row in facts["voxels"][0]["spectra"][0]["metabolites"]}
+    lipid = rows["Lip13"]
+    assert lipid["detected"] is False
+    assert lipid["ratio_limit"] == pytest.approx(facts["detection_sd"] * lipid["ratio_sd"])
+    assert rows["tNAA"]["detected"] is True
+    assert rows["tNAA"]["ratio_limit"] is None
+
+
+def test_overlap_of_voxels_is_told_and_what_forbids_a_comparison(results: SubjectResults) -> None:
+    (row,) = spectra.facts(results)["overlaps"]
+    assert (row["before"], row["after"], row["overlap_percent"]) == ("01", "02", 100.0)
+    assert row["compared"] is False  # the fixture does not tell its field strength
+    assert "the field is not known of both spectra" in row["reasons"]
+
+
+def test_what_the_voxel_holds_adds_up(results: SubjectResults) -> None:
+    held = spectra.facts(results)["voxels"][0]["voxel"]["parts"]
+    assert [part["name"] for part in held] == ["grey matter", "white matter", "CSF", "lesion"]
+    assert sum(part["percent"] for part in held) == pytest.approx(100)
+
+
+def test_bars_stand_for_ratios_and_hollow_ones_for_what_is_not_detected(results: SubjectResults) -> None:
+    figure = figures.ratio_bars(results)
+    bars = {ax.get_title("left"): ax.patches for ax in figure.axes}
+    naa, lipid = bars["tNAA / tCr"], bars["lipid, 1.3 ppm / tCr"]
+    assert [bar.get_height() for bar in naa] == pytest.approx([10 / 7, 6 / 7])
+    assert all(bar.get_facecolor()[:3] == (1, 1, 1) for bar in lipid)
+    assert not any(bar.get_facecolor()[:3] == (1, 1, 1) for bar in naa)
+    with pytest.raises(NotAssessable, match="no spectrum"):
+        figures.ratio_bars(replace(results, spectra=()))
+
+
+def test_parts_of_a_fit_carry_their_bound(results: SubjectResults) -> None:
+    parts = figures.spectrum_fit(make_fit(), "sub-01").axes[2]
+    written = [text.get_text() for text in parts.texts]
+    assert "tNAA 4\u00a0%" in written
+    assert "Lac 6\u00a0%" in written
+    assert "lipids" in written  # the table of the fixture has no sum of lipids

@@ -33,7 +33,7 @@ SECTIONS = (
     Section("lesions", "Lesions", lesions.facts),
     Section("territories", "Territories", territories.facts, territories.pictures, territories.layout),
     Section("volumes", "Brain and ventricles", volumes.facts, volumes.pictures),
-    Section("spectra", "Spectra", spectra.facts, spectra.pictures),
+    Section("spectra", "Spectra", spectra.facts, spectra.pictures, spectra.layout),
     Section("mrsi", "Spectroscopic maps", mrsi.facts, mrsi.pictures),
     Section("clinical", "Clinical record", clinical.facts),
     Section("findings", "All findings", layout=answers.layout),

@@ -1,157 +1,241 @@
-"""Every spectrum: its fit, concentrations, place, preparation and what a report has to state."""
+"""Every spectrum: its course, fit, concentrations, place, preparation and what a report of it has to state."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-import pandas as pd
+import numpy as np
 
+from hlhneuro.answers import Answer, Finding
 from hlhneuro.report import figures
+from hlhneuro.report.figures.ratios import RATIOS
+from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.words import join_words, quantity
-from hlhneuro.spectroscopy.fitting import SpectrumFit
-from hlhneuro.spectroscopy.results import SpectrumResult
+from hlhneuro.report.sections.spectrum_facts import finite, spectrum_facts, voxel_facts
+from hlhneuro.report.words import join_words, percent, quantity, session_of
+from hlhneuro.spectroscopy import SpectrumResult, comparable, confounders_of, overlap
 
-__all__ = ["facts", "pictures"]
+__all__ = ["facts", "layout", "pictures"]
 
-MAIN_METABOLITES = ("tNAA", "tCr", "tCho", "mI", "Glx", "Lac")
-QUALITY = (
-    ("SNR", "snr", ""),
-    ("linewidth", "linewidth_hz", "Hz"),
-    ("linewidth", "linewidth_ppm", "ppm"),
-    ("shift", "shift_ppm", "ppm"),
-    ("residual over noise", "residual_ratio", ""),
-)
+BESIDE_IN = 4.7  # two figures of this width stand side by side in the page
+CONFOUNDERS = ". Confounders on the time line"
+AT_1_3_PPM = ("lactate", "lipid")  # signs that are read together with the verification of lactate
 
 
 def facts(results: SubjectResults) -> Row:
-    """Return one row per spectrum."""
-    return {"spectra": [_spectrum(spectrum) for spectrum in results.spectra]}
-
-
-def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
-    """Draw fit, place and preparation of every spectrum, in the order of the facts."""
+    """Return one row per voxel and session with its spectra, and how far voxels of consecutive sessions overlap."""
     return {
-        "spectra": [
-            _pictures(results, spectrum, told, gallery)
-            for spectrum, told in zip(results.spectra, facts["spectra"], strict=True)
-        ]
+        "names": list(RATIOS),
+        "lipid_ppm": 1.3,
+        "detection_sd": results.settings.spectra.detection_sd,
+        "overlap_least_percent": 100 * results.settings.patterns.overlap_least,
+        "overlaps": _overlaps(results),
+        "voxels": [_voxel(results, members) for members in _by_voxel(results.spectra)],
     }
 
 
-def _spectrum(spectrum: SpectrumResult) -> Row:
-    title = f"ses-{spectrum.session}, {spectrum.name}"
-    echo = f"TE {spectrum.echo_time_s * 1000:.0f}\u00a0ms" if spectrum.echo_time_s is not None else "echo time unknown"
-    water = "with water reference" if spectrum.water_reference else "no water reference"
-    head = ", ".join((spectrum.sequence.upper() if spectrum.sequence else "sequence unknown", echo, water))
-    row: Row = {"title": title, "head": head, "reason": spectrum.reason, "main": [], "more": []}
-    row |= {"quality": [], "verdict": "", "voxel": _voxel(spectrum), "steps": ""}
-    row["reporting"] = [] if spectrum.reporting is None else spectrum.reporting.to_dict(orient="records")
-    if spectrum.fit is None:
-        return row
-    fit = spectrum.fit
-    table = [_metabolite(found) for found in fit.concentrations.to_dict(orient="records")]
-    row["main"] = [found for found in table if found["name"] in MAIN_METABOLITES]
-    row["more"] = [found for found in table if found["name"] not in MAIN_METABOLITES]
-    row["verdict"] = str(fit.quality.get("verdict", "not judged"))
-    row["quality"] = _quality(fit.quality)
-    row["steps"] = _steps(fit) if fit.stages else ""
-    return row
+def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> Pictures:
+    """Draw the ratios of all sessions, then fit, place and preparation of every spectrum, in the order of the facts."""
+    if not facts["voxels"]:
+        return {}
+    return {
+        "ratios": gallery.image(
+            lambda: figures.ratio_bars(results),
+            "Ratios to total creatine at every session. Error bars are one standard uncertainty; a hollow bar was not "
+            "told from noise.",
+            f"Bars of the main ratios by session and acquisition. {_all_ratios(facts)}",
+        ),
+        "voxels": [
+            _pictures(results, members, told, gallery)
+            for members, told in zip(_by_voxel(results.spectra), facts["voxels"], strict=True)
+        ],
+    }
 
 
-def _pictures(results: SubjectResults, spectrum: SpectrumResult, told: Mapping[str, Any], gallery: Gallery) -> Pictures:
-    title = told["title"]
-    shown: Pictures = {"fit": None, "location": None, "steps": None}
-    if spectrum.voxel is not None:
+def layout(findings: Findings) -> Row:
+    """Return, for every voxel of the facts, what the account answers about its spectra."""
+    return {"answers": [_answers(findings.of_kind("spectra"), told) for told in findings.sections["spectra"]["voxels"]]}
+
+
+# ------------------------------------------------------------------------------------------------------ facts
+
+
+def _by_voxel(spectra: Iterable[SpectrumResult]) -> list[list[SpectrumResult]]:
+    """Return the spectra of one session and one box together, short echo times first."""
+    groups: list[list[SpectrumResult]] = []
+    for spectrum in spectra:
+        for group in groups:
+            if (group[0].session, group[0].place) == (spectrum.session, spectrum.place) and _one_box(group, spectrum):
+                group.append(spectrum)
+                break
+        else:
+            groups.append([spectrum])
+    for group in groups:
+        group.sort(key=lambda one: (one.echo_time_s is None, one.echo_time_s or 0.0, one.name))
+    return groups
+
+
+def _one_box(group: Sequence[SpectrumResult], spectrum: SpectrumResult) -> bool:
+    """Tell whether a spectrum comes from the box of the others; where no place is known, nothing speaks against it."""
+    known = next((one.voxel for one in group if one.voxel is not None), None)
+    return known is None or spectrum.voxel is None or np.array_equal(known.mask, spectrum.voxel.mask)
+
+
+def _voxel(results: SubjectResults, members: Sequence[SpectrumResult]) -> Row:
+    session = session_of(results, members[0].session)
+    placed = next((one.voxel for one in members if one.voxel is not None), None)
+    return {
+        "session": members[0].session,
+        "place": members[0].place,
+        "confounders": list(confounders_of(session, results.clinical.events)) if session else [],
+        "voxel": None if placed is None else voxel_facts(placed),
+        "spectra": [spectrum_facts(one, RATIOS, results.settings.spectra.detection_sd) for one in members],
+    }
+
+
+def _overlaps(results: SubjectResults) -> list[Row]:
+    """Return how far voxels of consecutive sessions overlap, and whether their spectra may be compared."""
+    courses: dict[str, list[SpectrumResult]] = {}
+    for spectrum in results.spectra:
+        courses.setdefault(spectrum.name, []).append(spectrum)
+    rows = []
+    for name, course in courses.items():
+        for before, after in pairwise(course):
+            compared, reasons = comparable(before, after, results.settings.patterns)
+            placed = before.voxel is not None and after.voxel is not None
+            share = overlap(before.voxel, after.voxel) if before.voxel and after.voxel and placed else None
+            rows.append(
+                {
+                    "name": name,
+                    "before": before.session,
+                    "after": after.session,
+                    "overlap_percent": None if share is None else 100 * share,
+                    "compared": compared,
+                    "reasons": [] if compared else list(reasons),
+                }
+            )
+    return rows
+
+
+# --------------------------------------------------------------------------------------------------- pictures
+
+
+def _pictures(
+    results: SubjectResults, members: Sequence[SpectrumResult], told: Mapping[str, Any], gallery: Gallery
+) -> Pictures:
+    shown: Pictures = {"fits": [], "location": None, "steps": []}
+    where = f"ses-{told['session']}, {told['place']}"
+    placed = next((one for one in members if one.voxel is not None), None)
+    if placed is not None:
         shown["location"] = gallery.image(
-            lambda: figures.voxel_location(results, spectrum),
-            "Voxel on the anatomy of its session.",
-            f"Three planes through the centre of the voxel of {title}. {told['voxel']}",
+            lambda: figures.voxel_location(results, placed),
+            "The voxel on the anatomy of its session.",
+            f"Three planes through the centre of the voxel of {where}. {_parts(told['voxel'])}",
         )
-    fit = spectrum.fit
-    if fit is None:
-        return shown
-    ratios = ", ".join(f"{found['name']}/tCr {found['ratio']}" for found in told["main"] if found["name"] != "tCr")
-    shown["fit"] = gallery.vector(
-        lambda: figures.spectrum_fit(fit, f"{title} · {told['head']}"),
-        "From top: residual; data with fit and baseline; the largest components.",
-        f"Spectrum of {title} with its fit. {ratios}. Fit judged {told['verdict']}.",
-    )
-    if fit.stages:
-        shown["steps"] = gallery.image(
-            lambda: figures.preparation_steps(fit.stages, title),
-            "Before (grey) and after (blue) each step; coils in units of their noise.",
-            f"Preparation of {title}: {told['steps']}.",
+    for spectrum, row in zip(members, told["spectra"], strict=True):
+        title = f"{row['name']}, {_echo(row)}"
+        fit = spectrum.fit
+        if fit is None:
+            shown["fits"].append(None)
+            shown["steps"].append(None)
+            continue
+        shown["fits"].append(
+            gallery.vector(
+                lambda fit=fit, title=title: figures.spectrum_fit(fit, title, width_in=BESIDE_IN),  # type: ignore[misc]
+                "",
+                f"Spectrum of ses-{told['session']}, {title}, with its fit: residual, data with fit and baseline, and "
+                f"components. {_ratios(row)}. Fit judged {row['verdict']}.",
+            )
+        )
+        stages = fit.stages
+        shown["steps"].append(
+            gallery.image(
+                lambda stages=stages, title=title: figures.preparation_steps(stages, title),  # type: ignore[misc]
+                "Before (grey) and after (blue) each step; coils in units of their noise.",
+                f"Preparation of ses-{told['session']}, {title}: {_steps(row['steps'])}.",
+            )
+            if stages
+            else None
         )
     return shown
 
 
-def _steps(fit: SpectrumFit) -> str:
+def _echo(row: Mapping[str, Any]) -> str:
+    known = row["echo_time_ms"]
+    return "echo time unknown" if known is None else f"TE {quantity(known, None, 'ms')}"
+
+
+def _ratios(row: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{found['name']}/tCr {quantity(found['ratio_to_tcr'], found['ratio_sd'])}"
+        for found in row["metabolites"]
+        if found["name"] in RATIOS
+    )
+
+
+def _all_ratios(facts: Mapping[str, Any]) -> str:
+    return " ".join(
+        f"ses-{voxel['session']}, {row['name']}: {_ratios(row)}."
+        for voxel in facts["voxels"]
+        for row in voxel["spectra"]
+        if row["metabolites"]
+    )
+
+
+def _parts(voxel: Mapping[str, Any]) -> str:
+    known = [f"{part['name']} {percent(part['percent'])}" for part in voxel["parts"]]
+    return f"It holds {join_words(known)}." if known else "What it holds is not known."
+
+
+def _steps(steps: Iterable[Mapping[str, Any]]) -> str:
     """Return the steps in words, with what they found."""
-    facts, texts = dict(fit.record), []
-    for stage in fit.stages:
-        told = facts.get(stage.name, {})
-        if stage.name == "transients":
-            rejected = told.get("rejected", ())
-            left_out = len(rejected) if isinstance(rejected, list | tuple) else 0
-            texts.append(f"{told.get('count')} transients aligned over {told.get('drift_hz')} Hz, {left_out} left out")
-        elif stage.name == "coil combination":
-            texts.append(f"{told.get('coils')} coils combined")
+    texts = []
+    for step in steps:
+        if finite(step.get("transients")) is not None:
+            text = f"{quantity(step['transients'])} transients aligned over {quantity(step['drift_hz'], None, 'Hz')}"
+            texts.append(f"{text}, {quantity(step['left_out'])} left out")
+        elif finite(step.get("coils")) is not None:
+            texts.append(f"{quantity(step['coils'])} coils combined")
         else:
-            texts.append(stage.name)
+            texts.append(str(step["name"]))
     return join_words(texts)
 
 
-def _metabolite(found: Mapping[Any, Any]) -> Row:
-    detected = found.get("detected")
-    crlb = found.get("crlb_percent")
+# ---------------------------------------------------------------------------------------------------- answers
+
+
+def _answers(findings: Sequence[Finding], told: Mapping[str, Any]) -> Row:
+    """Return the patterns of one voxel, and what is said of lactate, lipid and the course since the last session."""
+    session, names = told["session"], [row["name"] for row in told["spectra"]]
+    here = [one for one in findings if one.sessions[-1:] == (session,)]
+    of_place = [one for one in here if one.scope == "session" and one.subject_of == told["place"]]
+    patterns = [one for one in of_place if one.code.startswith("pattern_")]
+    named = [one for one in patterns if one.answer is Answer.PRESENT]
+    verified = [one for one in of_place if one.code == "lactate_verified"]
+    signs = [
+        one
+        for code in AT_1_3_PPM
+        for name in names
+        for one in here
+        if (one.scope, one.subject_of, one.code) == ("spectrum", name, code)
+    ]
+    courses = [one for one in here if one.scope == "interval" and one.subject_of in names]
     return {
-        "name": str(found["metabolite"]),
-        "concentration": quantity(found["concentration"], found["sd"], str(found["unit"] or "")),
-        "crlb": f"{crlb:.0f}\u00a0%" if crlb is not None and pd.notna(crlb) and crlb < 1000 else "over 999\u00a0%",
-        "ratio": quantity(found["ratio_to_tcr"], found["ratio_sd"]),
-        "detected": "n/a" if detected is None or pd.isna(detected) else "yes" if detected else "no",
+        "patterns": patterns,
+        "named": named,
+        "verified": verified,
+        "rows": [_said(one, names) for one in (*named, *verified, *signs, *courses)],
     }
 
 
-def _quality(quality: Mapping[str, object]) -> list[str]:
-    texts = []
-    for name, key, unit in QUALITY:
-        value = quality.get(key)
-        if isinstance(value, int | float):
-            texts.append(f"{name} {quantity(float(value), None, unit)}")
-    reasons = quality.get("reasons")
-    if reasons:
-        texts.append("; ".join(map(str, reasons)) if isinstance(reasons, list | tuple) else str(reasons))
-    return texts
-
-
-_TOLD_PART = 0.1  # smaller parts of a voxel are not told: they are its rim
-_LACTATE_FROM_NAA_PPM = 0.70  # 2.01 - 1.31
-
-
-def _voxel(spectrum: SpectrumResult) -> str:
-    voxel = spectrum.voxel
-    if voxel is None:
-        return "The voxel could not be placed on the anatomy."
-    text = (
-        f"Voxel of {quantity(voxel.volume_ml, None, 'ml')}, {100 * voxel.inside_fraction:.0f}\u00a0% inside the images."
-    )
-    names = (("grey matter", voxel.gm), ("white matter", voxel.wm), ("CSF", voxel.csf), ("lesion", voxel.lesion))
-    known = [f"{name} {100 * part:.0f}\u00a0%" for name, part in names if part is not None]
-    if known:
-        text += f" It holds {join_words(known)}."
-    missing = [name for name, part in names if part is None]
-    if missing:
-        text += f" Not assessable: {join_words(missing)}{f' ({voxel.reason})' if voxel.reason else ''}."
-    places = sorted(voxel.territories.items(), key=lambda item: -item[1])
-    if places:
-        named = [f"{name} {100 * part:.0f}\u00a0%" for name, part in places if part >= _TOLD_PART]
-        text += f" It lies in {join_words(named)}." if named else " It lies in no territory by a tenth or more."
-    if voxel.displacement_mm_per_ppm is not None:
-        apart = quantity(_LACTATE_FROM_NAA_PPM * max(voxel.displacement_mm_per_ppm), None, "mm")
-        text += f" The boxes of lactate and NAA lie up to {apart} apart (chemical shift)."
-    return text
+def _said(finding: Finding, names: Sequence[str]) -> Row:
+    return {
+        "label": finding.label,
+        "of": finding.subject_of if finding.subject_of in names else "",
+        "answer": finding.answer.value,
+        "reason": finding.reason.partition(CONFOUNDERS)[0],  # they have a row of their own
+    }
