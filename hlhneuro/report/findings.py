@@ -65,7 +65,7 @@ class Findings:
         Sentences in plain words, made from the findings.
     findings : tuple of Finding
     kinds : tuple of str
-        What each finding comes from: ``imaging``, ``spectra`` or ``study``.
+        What each finding comes from: ``imaging``, ``spectra``, ``clinical`` or ``study``.
     not_done : tuple of StageStatus
         Every stage that failed or is not assessable, and why.
     settings : mapping
@@ -92,7 +92,7 @@ class Findings:
     schema_version: str = SCHEMA_VERSION
 
     def of_kind(self, kind: str) -> tuple[Finding, ...]:
-        """Return the findings that come from ``imaging``, ``spectra`` or the ``study``."""
+        """Return the findings that come from ``imaging``, ``spectra``, the ``clinical`` record or the ``study``."""
         return tuple(finding for finding, own in zip(self.findings, self.kinds, strict=True) if own == kind)
 
     @property

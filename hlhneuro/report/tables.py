@@ -168,7 +168,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
     "findings": {
         **_SUBJECT,
         "session": ("", "Labels of the sessions that the finding speaks of, in order of time, separated by commas"),
-        "kind": ("", "imaging, spectra or study: what the finding comes from"),
+        "kind": ("", "imaging, spectra, clinical or study: what the finding comes from"),
         "code": ("", "Stable name of the question"),
         "label": ("", "The question in plain words"),
         "answer": ("", "present, absent or not assessable"),

@@ -23,24 +23,17 @@ class Exposure:
     days_before : int or None
         Whole days from its last day to the session: 0 on the day or still going on, negative if it came after the
         session, None if its day or that of the session is not known.
-    since : str
-        First day of a course whose end is not on record; empty for all else.
+    when : str
+        The same in words.
     """
 
     what: str
     days_before: int | None
-    since: str = ""
+    when: str
 
     def in_words(self) -> str:
         """Return what it was and when, for example ``seizure, 2 days before``."""
-        if self.days_before is None:
-            return f"{self.what}, day not known"
-        if self.since:
-            return f"{self.what}, since {self.since}, no end known"
-        if self.days_before == 0:
-            return f"{self.what}, on the day"
-        days = abs(self.days_before)
-        return f"{self.what}, {days} day{'s' if days > 1 else ''} {'before' if self.days_before > 0 else 'after'}"
+        return f"{self.what}, {self.when}"
 
 
 def exposures(session: Session, events: Iterable[TreatmentEvent], kind: EventKind) -> tuple[Exposure, ...]:
@@ -55,11 +48,14 @@ def exposures(session: Session, events: Iterable[TreatmentEvent], kind: EventKin
     kind : EventKind
     """
     found = [
-        Exposure(what, 0) for column, cell in session.covariates.items() for what in kind.in_covariate(column, cell)
+        _seen_from(session, event, goes_on=kind.goes_on)
+        for event in events
+        if event.subject == session.subject and kind.covers(event.event, event.detail)
     ]
-    for event in events:
-        if event.subject == session.subject and kind.covers(event.event, event.detail):
-            found.append(_seen_from(session, event, goes_on=kind.goes_on))
+    going_on = tuple(one.what.lower() for one in found if one.days_before == 0)
+    for column, cell in session.covariates.items():
+        told = (what for what in kind.in_covariate(column, cell) if not what.lower().startswith(going_on))
+        found += [Exposure(what, 0, "on the day") for what in told]
     return tuple(sorted(found, key=lambda one: (one.days_before is None, abs(one.days_before or 0))))
 
 
@@ -71,10 +67,17 @@ def denied(session: Session, kind: EventKind) -> str:
 
 def _seen_from(session: Session, event: TreatmentEvent, *, goes_on: bool) -> Exposure:
     if session.date is None or event.start is None:
-        return Exposure(event.event, None)
+        return Exposure(event.event, None, "day not known")
     if event.start > session.date:
-        return Exposure(event.event, (session.date - event.start).days)
+        days = (session.date - event.start).days
+        return Exposure(event.event, days, f"{_days(-days)} after")
     if event.end is None and goes_on:
-        return Exposure(event.event, 0, event.start.isoformat())
-    last = min(event.end or event.start, session.date)
-    return Exposure(event.event, (session.date - last).days)
+        return Exposure(event.event, 0, f"since {event.start}, no end known")
+    if event.end is not None and event.start < session.date <= event.end:
+        return Exposure(event.event, 0, f"since {event.start}")
+    days = (session.date - (event.end or event.start)).days
+    return Exposure(event.event, days, f"{_days(days)} before" if days else "on the day")
+
+
+def _days(count: int) -> str:
+    return f"{count} day{'' if count == 1 else 's'}"

@@ -63,7 +63,7 @@ def test_a_detail_names_only_what_may_stand_there():
         (event("seizure", 0), "seizure, on the day"),
         (event("seizure", -1), "seizure, 1 day after"),
         (event("seizure", 9, 4), "seizure, 4 days before"),
-        (event("seizure", 9, -4), "seizure, on the day"),
+        (event("seizure", 9, -4), "seizure, since 2021-05-23"),
         (event("seizure", None), "seizure, day not known"),
     ],
 )
@@ -84,6 +84,12 @@ def test_the_nearest_comes_first_and_other_patients_are_left_out():
     found = exposures(session(), events, event_kind("seizure"))
     assert [one.days_before for one in found] == [2, 9, None]
     assert [one.days_before for one in exposures(session(None), events[:1], event_kind("seizure"))] == [None]
+
+
+def test_a_drug_that_the_events_name_is_not_told_twice():
+    kind = event_kind("dexamethasone")
+    found = exposures(session(treatment="dexamethasone 5 mg/m2, etoposide"), [event("dexamethasone", 9)], kind)
+    assert [one.in_words() for one in found] == ["dexamethasone, since 2021-05-23, no end known"]
 
 
 @pytest.mark.parametrize(
