@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+from scipy.stats import norm
+
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging.alignment import AlignedSeries
 from hlhneuro.lesions.change import LesionChange
@@ -13,12 +16,23 @@ from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.signs import QUESTIONS, LesionSigns, sign_findings
 from hlhneuro.lesions.volume_findings import volume_findings
 from hlhneuro.lesions.volumes import VolumeChange
-from hlhneuro.settings import LesionSettings
+from hlhneuro.settings import LesionSettings, SignSettings
 
 __all__ = ["lesion_findings"]
 
 SHORT = "needs a FLAIR or T2w image of the whole brain"
-SESSION_QUESTIONS = {"lesion_present": "Are there lesions?", **PLACE_QUESTIONS, **QUESTIONS}
+SESSION_QUESTIONS = {
+    "lesion_present": "Are there lesions?",
+    "lesion_count": "How many separate lesions are there?",
+    **PLACE_QUESTIONS,
+    **QUESTIONS,
+    "oedema": "Is there oedema about the lesions?",
+}
+# Said rather than guessed: the images that lesions are found on cannot tell the two apart.
+OEDEMA = (
+    "oedema is as bright as lesion on FLAIR and T2w, and the load holds both: a reader has to tell them apart; raised "
+    "diffusion, mass effect and the volume of the brain, which have answers of their own, show some of what it does"
+)
 
 
 def lesion_findings(
@@ -28,6 +42,7 @@ def lesion_findings(
     signs: LesionSigns | None = None,
     volumes: VolumeChange | None = None,
     settings: LesionSettings | None = None,
+    sign_settings: SignSettings | None = None,
 ) -> tuple[Finding, ...]:
     """Answer every question about lesions: per session, then per interval, then for the subject.
 
@@ -44,6 +59,8 @@ def lesion_findings(
         From `measure_volumes`; without it those about brain and ventricles are not assessable.
     settings : LesionSettings, optional
         Those that the lesions were segmented with: they say of which size the sensitivity is told.
+    sign_settings : SignSettings, optional
+        Those that the signs were measured with: they say what counts.
 
     Returns
     -------
@@ -58,9 +75,10 @@ def lesion_findings(
             why = lesions.not_assessable.get(aligned.label, f"lesions were not segmented; {SHORT}")
             found += _unanswered(aligned.label, why)
             continue
-        found.append(_presence(session, size_mm))
+        found += [_presence(session, size_mm), _count(session, change)]
         found += place_findings(session, lesions, change, _doubt(session))
-        found += sign_findings(signs, session.label)
+        found += sign_findings(signs, session.label, sign_settings)
+        found.append(_oedema(session))
     found += interval_findings(change, lesions)
     found += interval_gaps([session.label for session in series.sessions], lesions, SHORT)
     found += volume_findings(volumes, tuple(session.label for session in series.sessions))
@@ -90,6 +108,39 @@ def _presence(session: SessionLesions, size_mm: float) -> Finding:
         standard_uncertainty=session.volume_sd_ml,
         unit="ml",
     )
+
+
+def _count(session: SessionLesions, change: LesionChange) -> Finding:
+    """Count the lesions; the error is that of the small ones, each of which may be none."""
+    table = change.lesions[(change.lesions["session"] == session.label) & (change.lesions["volume_ml"] > 0)]
+    sds_ml = np.maximum(table["volume_sd_ml"].to_numpy(dtype=float), np.finfo(float).tiny)
+    real = norm.cdf(table["volume_ml"].to_numpy(dtype=float) / sds_ml)
+    largest = f"; the largest holds {table['volume_ml'].max():.2f} ml" if len(table) else ""
+    return Finding(
+        "lesion_count",
+        SESSION_QUESTIONS["lesion_count"],
+        Answer.PRESENT if len(table) else Answer.ABSENT,
+        f"{len(table)} with a number of their own{largest}; confluent lesions count as one, so the load says more"
+        + _doubt(session),
+        "session",
+        (session.label,),
+        value=float(len(table)),
+        standard_uncertainty=float(np.sqrt((real * (1 - real)).sum())),
+    )
+
+
+def _oedema(session: SessionLesions) -> Finding:
+    if not session.mask.any():
+        return Finding(
+            "oedema",
+            SESSION_QUESTIONS["oedema"],
+            Answer.ABSENT,
+            "no lesion was found, and oedema would be as bright as one; a swelling of the whole brain is another "
+            "question" + _doubt(session),
+            "session",
+            (session.label,),
+        )
+    return Finding("oedema", SESSION_QUESTIONS["oedema"], Answer.NOT_ASSESSABLE, OEDEMA, "session", (session.label,))
 
 
 def _sensitivity(session: SessionLesions, size_mm: float) -> str:

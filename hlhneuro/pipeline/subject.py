@@ -168,7 +168,10 @@ def run_report(task: SubjectRun, ledger: Ledger, results: SubjectResults) -> Non
         imaging: tuple[Finding, ...] = ()
         aligned, lesions, change = results.aligned, results.lesions, results.change
         if aligned is not None and lesions is not None and change is not None:
-            imaging = lesion_findings(aligned, lesions, change, results.signs, results.volumes, task.settings.lesions)
+            settings = task.settings
+            imaging = lesion_findings(
+                aligned, lesions, change, results.signs, results.volumes, settings.lesions, settings.signs
+            )
         spectral = find_patterns(task, ledger, results.spectra)
         return assess(replace(results, statuses=tuple(ledger.statuses)), imaging, spectral)
 

@@ -92,7 +92,12 @@ def _places(asked: Asked, load: Finding, name: str) -> Said:
     """Say how much lesion there is and where."""
     label = load.sessions[0]
     rests = [load]
-    text = f"{name} the lesions measure {value_text(load)}"
+    lesions = asked.about("lesion_count", label)
+    many = "the lesions measure"
+    if lesions is not None and lesions.value:
+        rests.append(lesions)
+        many = f"{plural(round(lesions.value), 'lesion')} {'measures' if lesions.value == 1 else 'measure'}"
+    text = f"{name} {many} {value_text(load)}"
     count = asked.about("affected_territory_count", label)
     if count is not None and count.value is not None:
         rests.append(count)

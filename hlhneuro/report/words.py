@@ -27,6 +27,7 @@ __all__ = [
     "value_text",
 ]
 
+COUNTS = ("affected_territory_count", "lesion_count")
 _SPACE = "\u00a0"  # no-break: a number never parts from its unit
 _MINUS = "−"
 _PLUS_MINUS = "±"
@@ -143,7 +144,7 @@ def value_text(finding: Finding) -> str:
     """Write the value of a finding, a change with its sign; empty if it has none."""
     if finding.value is None:
         return ""
-    if finding.code == "affected_territory_count":  # a count has no decimals; its error goes to the tables
+    if finding.code in COUNTS:  # a count has no decimals; its error goes to the tables
         return number(finding.value, 0)
     signed = finding.scope == "interval" and finding.standard_uncertainty is not None
     return quantity(finding.value, finding.standard_uncertainty, finding.unit, signed=signed)

@@ -77,6 +77,23 @@ def test_territory_count_quotes_the_literature_as_another_list(two):
     assert "differs" in finding.threshold_source
 
 
+def test_lesions_are_counted_and_oedema_is_not_guessed(two):
+    assert [two["lesion_count", (label,)].value for label in ("01", "02")] == [1, 3]
+    assert two["lesion_count", ("02",)].standard_uncertainty < 0.1
+    oedema = two["oedema", ("02",)]
+    assert oedema.answer is Answer.NOT_ASSESSABLE
+    assert "a reader" in oedema.reason
+
+
+def test_signs_name_what_counts_and_its_source(two):
+    restricted = two["restricted_diffusion", ("02",)]
+    assert restricted.threshold is None  # its value is a volume, the limit a part of each lesion
+    assert restricted.threshold_source.startswith("5 % of a lesion, and more than chance shows (expert-set")
+    shift = two["mass_effect", ("02",)]
+    assert (shift.threshold is None) == (shift.value is None)
+    assert two["susceptibility", ("02",)].threshold_source == ""  # nothing was compared
+
+
 def test_contrast_uptake_is_seen_in_the_lesion_that_takes_it_up():
     plain = session("01", (LEFT,), 1)
     t1 = plain.volumes["T1w"].data

@@ -31,6 +31,8 @@ TOP = ("head", "contents", "foot", "summary", "findings")
 # Names with digits of their own, and a key of the keyboard.
 NAMES = re.compile(r"\b1H\b|\b[23]-?D\b|WebGL 2|BSD 2-Clause|\b0 shows the whole brain")
 
+# A number with decimals, with a unit behind a no-break space, or with its error.
+READY_MADE = re.compile(r"[−+-]?\d+\.\d+(\s*\S{1,12})?|[−+-]?\d+\u00a0\S{1,20}|[^:;]{0,30}±.{0,30}")
 TOKEN = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
     r"|(?P<verbatim>10\.\d{4,}/\S+|\d+(?:\.\d+){2,})"
@@ -262,7 +264,5 @@ def ready_made(facts: Any, key: str = "") -> Iterator[str]:
     elif isinstance(facts, list | tuple):
         for inner in facts:
             yield from ready_made(inner, key)
-    elif isinstance(facts, str) and re.fullmatch(
-        r"[−+-]?\d+\.\d+.{0,40}|[−+-]?\d+[\u00a0 ]\S{1,20}|.{0,30}±.{0,30}", facts
-    ):
+    elif isinstance(facts, str) and READY_MADE.fullmatch(facts):
         yield f"{key}: {facts}"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.lesions.signs.table import QUESTIONS, WHOLE, LesionSigns, Measure, Sign
+from hlhneuro.settings import SignSettings
 
 __all__ = ["sign_findings"]
 
@@ -15,14 +17,25 @@ REMARKS = {
     "raised_diffusion": "lesions of haemophagocytic lymphohistiocytosis show either direction",
     "susceptibility": "the magnitude does not tell blood from calcium; a phase image, susceptibility map or CT would",
 }
+# The setting that says what counts, of the session (compared with the value of the finding) or of each lesion.
+SESSION_LIMITS = {"mass_effect": "midline_mm", "leptomeningeal_enhancement": "sulcal_present"}
+LESION_LIMITS = {
+    "contrast_enhancement": "enhancing_fraction",
+    "restricted_diffusion": "restricted_fraction",
+    "raised_diffusion": "raised_fraction",
+    "t1_hypointensity": "hypointense_fraction",
+    "susceptibility": "dark_fraction",
+    "volume_loss": "loss_fraction",
+}
 NAMED = 12  # lesions that a sentence names
 
 
-def sign_findings(signs: LesionSigns | None, session: str) -> Iterator[Finding]:
+def sign_findings(signs: LesionSigns | None, session: str, settings: SignSettings | None = None) -> Iterator[Finding]:
     """Answer every question about signs for one session.
 
     Present if it is in any lesion (or of the session as a whole); absent if it is in none that could be assessed.
     """
+    settings = settings or SignSettings()
     for code, label in QUESTIONS.items():
         found = signs.of(session, code) if signs is not None else ()
         if signs is None:
@@ -31,6 +44,7 @@ def sign_findings(signs: LesionSigns | None, session: str) -> Iterator[Finding]:
             answer, reason, value = _nothing(code)
         else:
             answer, reason, value = _summed(code, found)
+        limit, source = (None, "") if answer is Answer.NOT_ASSESSABLE else _limit(code, settings, value)
         yield Finding(
             code,
             label,
@@ -41,7 +55,19 @@ def sign_findings(signs: LesionSigns | None, session: str) -> Iterator[Finding]:
             value=value.value if value else None,
             standard_uncertainty=value.sd if value else None,
             unit=value.unit if value else "",
+            threshold=limit,
+            threshold_source=source,
         )
+
+
+def _limit(code: str, settings: SignSettings, value: Measure | None) -> tuple[float | None, str]:
+    """Return what the value was compared with, if it was, and in words what counts and why."""
+    name = SESSION_LIMITS.get(code) or LESION_LIMITS[code]
+    limit = float(getattr(settings, name))
+    source = next(str(field.metadata["source"]) for field in fields(settings) if field.name == name)
+    if code in SESSION_LIMITS:
+        return (limit if value else None), source
+    return None, f"{100 * limit:g} % of a lesion, and more than chance shows ({source})"
 
 
 def _nothing(code: str) -> tuple[Answer, str, Measure | None]:
