@@ -144,7 +144,8 @@ def _outdated(told: Told, study: Study) -> str:
             changed.append(f"ses-{session.label} was not part of the run")
         elif _tables_of(session) != _tables_of(before[session.label]):
             changed.append(f"date, age or covariates of ses-{session.label}")
-    if replace(read_clinical(study, now), problems=()) != replace(told.clinical, problems=()):
+    record = read_clinical(study, now)
+    if (record.events, record.observations) != (told.clinical.events, told.clinical.observations):
         changed.append("treatment and events")
     if not changed:
         return ""

@@ -61,7 +61,8 @@ class Told:
         """Return what is kept of a subject of the study at `root`; `hide` takes folders out of sentences."""
         sessions = tuple(_session(session, root, hide) for session in subject.sessions)
         subject = replace(subject, sessions=sessions, problems=tuple(map(hide, subject.problems)))
-        clinical = replace(clinical, problems=tuple(map(hide, clinical.problems)))
+        problems, remarks = (tuple(map(hide, told)) for told in (clinical.problems, clinical.remarks))
+        clinical = replace(clinical, problems=problems, remarks=remarks)
         return cls(subject, clinical, name_only(settings), version)
 
 
@@ -119,7 +120,8 @@ def recall_told(folder: Path) -> Told:
     try:
         return record_from_json(Told, found["told"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError("the saved results are damaged", path=path, found=repr(error), remedy=AGAIN) from error
+        whose = "the saved results are damaged, or those of another version"
+        raise InputError(whose, path=path, found=repr(error), remedy=AGAIN) from error
 
 
 def saved_labels(out: Path) -> list[str]:
