@@ -66,6 +66,7 @@ def _visit(results: SubjectResults, asked: Asked, load: Finding, name: str) -> I
         yield Said(f"{name} no lesion was found.", (load.code,))
     else:
         yield _places(asked, load, name)
+        yield from _literature(asked, label)
     session = results.lesions.session(label) if results.lesions else None
     if session is not None and session.confidence == "reduced":
         doubt = session.reason.replace(f"{label} ", "")
@@ -93,27 +94,21 @@ def _places(asked: Asked, load: Finding, name: str) -> Said:
     label = load.sessions[0]
     rests = [load]
     lesions = asked.about("lesion_count", label)
-    many = "the lesions measure"
-    if lesions is not None and lesions.value:
+    many = round(lesions.value) if lesions is not None and lesions.value else 0
+    s = "s" if many == 1 else ""
+    if lesions is not None:
         rests.append(lesions)
-        many = f"{plural(round(lesions.value), 'lesion')} {'measures' if lesions.value == 1 else 'measure'}"
-    text = f"{name} {many} {value_text(load)}"
+    text = f"{name} {plural(many, 'lesion') if many else 'the lesions'} measure{s} {value_text(load)}"
     count = asked.about("affected_territory_count", label)
     if count is not None and count.value is not None:
         rests.append(count)
-        text += f" and reach {plural(round(count.value), 'territory')}"
-        if count.threshold is not None:
-            source = count.threshold_source.partition(": ")[0]
-            text += (
-                f" (the literature's cut-off of {count.threshold:g} counts other regions, {source}, "
-                "and is no prognosis here)"
-            )
+        text += f" and {'reaches' if s else 'reach'} {plural(round(count.value), 'territory')}"
     places = asked.of(PLACES, label)
     rests += places
     in_them = [f"{PLACES[p.code]} ({value_text(p)})" for p in places if p.answer is Answer.PRESENT]
     free = [PLACES[p.code] for p in places if p.answer is Answer.ABSENT]
     told = [f"they involve {join_words(in_them)}"] if in_them else []
-    told += [f"{join_words(free)} {'is' if len(free) == 1 else 'are'} free"] if free else []
+    told += [f"none was found in {' or '.join(free)}"] if free else []
     sides = asked.about("symmetric_involvement", label)
     if sides is not None and sides.answer is not Answer.NOT_ASSESSABLE and sides.value is not None:
         rests.append(sides)
@@ -121,6 +116,18 @@ def _places(asked: Asked, load: Finding, name: str) -> Said:
         told.append("the load is symmetric" if sides.answer is Answer.PRESENT else f"more of it lies on the {side}")
     told[1:] = [*told[1:-1], *(f"and {one}" for one in told[1:][-1:])]
     return Said(text + (f"; {', '.join(told)}" if told else "") + ".", tuple(one.code for one in rests))
+
+
+def _literature(asked: Asked, label: str) -> Iterator[Said]:
+    """Quote the published cut-off beside the count, and say that it is no prognosis."""
+    count = asked.about("affected_territory_count", label)
+    if count is not None and count.value and count.threshold is not None:
+        source = count.threshold_source.partition(": ")[0]
+        yield Said(
+            f"The literature's cut-off of {count.threshold:g} affected regions ({source}) counts by another list; it "
+            "is quoted here and is no prognosis.",
+            (count.code,),
+        )
 
 
 def said_of_change(results: SubjectResults, asked: Asked) -> Iterator[Said]:

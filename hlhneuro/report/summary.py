@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report._said import Asked, Said
+from hlhneuro.report._said import Asked, Said, and_no
 from hlhneuro.report._summary_images import MISSING, SIGNS, said_of_change, said_of_images, said_of_volumes
 from hlhneuro.report._summary_spectra import said_of_spectra
 from hlhneuro.report.alignment_findings import ALIGNMENT
@@ -13,6 +13,18 @@ from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import age_text, days_between, join_words, plural, sentence, sex_text
 
 __all__ = ["summary", "summary_said"]
+
+
+# What is on record of a visit, and what there may look like the disease or move the numbers.
+RECORD = {"neurological_symptoms": "neurological symptoms", "csf_abnormal": "abnormal findings in cerebrospinal fluid"}
+MIMICS = {
+    "pres_recorded": "PRES",
+    "recent_intrathecal_methotrexate": "recent intrathecal methotrexate",
+    "hsct_recorded": "stem-cell transplantation",
+    "seizure_recorded": "a seizure",
+    "anaesthesia_recorded": "anaesthesia",
+    "steroids_recorded": "steroids",
+}
 
 
 def summary(results: SubjectResults, findings: Sequence[Finding]) -> tuple[str, ...]:
@@ -35,7 +47,7 @@ def summary_said(results: SubjectResults, findings: Sequence[Finding]) -> tuple[
     # What could not be aligned comes first: every number that follows lacks it.
     failed = {one.reason: one.code for one in findings if one.code in ALIGNMENT and one.answer is Answer.ABSENT}
     said += [Said(sentence(reason), (code,)) for reason, code in failed.items()]
-    for part in (said_of_images, said_of_change, said_of_volumes, said_of_spectra, _said_of_gaps):
+    for part in (said_of_images, said_of_change, said_of_volumes, said_of_spectra, _said_of_record, _said_of_gaps):
         said += part(results, asked)
     return tuple(said)
 
@@ -53,6 +65,27 @@ def _who_and_when(results: SubjectResults) -> str:
     times = "twice" if len(sessions) == 2 else f"{len(sessions)} times"
     over = f", {plural(days, 'day')} apart" if days is not None else ""
     return f"{who} was examined {times}, from {spans[0]} to {spans[-1]}{over}."
+
+
+def _said_of_record(results: SubjectResults, asked: Asked) -> Iterator[Said]:
+    """Say what the clinical record of the last visit tells: beside the images, never mixed with them."""
+    sessions = results.subject.sessions
+    last = sessions[-1].label if sessions else ""
+    known, mimics = asked.of(RECORD, last), asked.of(MIMICS, last, answer=Answer.PRESENT)
+    words: dict[Answer, list[str]] = {answer: [] for answer in Answer}
+    for one in known:
+        words[one.answer].append(RECORD[one.code])
+    told = [f"tells of {join_words(words[Answer.PRESENT])}"] if words[Answer.PRESENT] else []
+    told += [f"says that there were {and_no(words[Answer.ABSENT])}"] if words[Answer.ABSENT] else []
+    open_ = words[Answer.NOT_ASSESSABLE]
+    if told:
+        told += [f"leaves {join_words(open_)} open"] if open_ else []
+    if mimics:
+        told.append(
+            f"names {join_words(MIMICS[one.code] for one in mimics)}, which bear on what images and spectra mean"
+        )
+    if told:
+        yield Said(f"The record of ses-{last} {join_words(told)}.", tuple(one.code for one in [*known, *mimics]))
 
 
 def _said_of_gaps(results: SubjectResults, asked: Asked) -> Iterator[Said]:

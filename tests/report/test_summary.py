@@ -23,6 +23,7 @@ def finding(code, answer, value=None, sd=None, unit="ml", sessions=("02",), of="
 
 LAST = (
     finding("lesion_present", PRESENT, 31.674, 0.694),
+    finding("lesion_count", PRESENT, 14.0, 0.2, ""),
     finding("affected_territory_count", PRESENT, 26.0, 0.1, "", threshold=4.5, threshold_source="A paper 2024: x"),
     finding("posterior_fossa_involvement", PRESENT, 6.307, 0.14),
     finding("striatal_involvement", ABSENT, 0.0, 0.0),
@@ -69,9 +70,10 @@ def test_a_full_account_reads_in_this_order(patient):
     told = [sentence.replace(SPACE, " ") for sentence in summary(patient, (*LAST, *CHANGE, *BRAIN, *NECROTIC))]
     assert told == [
         "Patient 01, male, was examined twice, from 2019-03-04 (4.5 years) to 2019-04-08 (4.6 years), 35 days apart.",
-        "At the last visit (ses-02) the lesions measure 31.67 ± 0.69 ml and reach 26 territories (the literature's "
-        "cut-off of 4.5 counts other regions, A paper 2024, and is no prognosis here); they involve the posterior "
-        "fossa (6.31 ± 0.14 ml), the striatum is free, and more of it lies on the right.",
+        "At the last visit (ses-02) 14 lesions measure 31.67 ± 0.69 ml and reach 26 territories; they involve the "
+        "posterior fossa (6.31 ± 0.14 ml), none was found in the striatum, and more of it lies on the right.",
+        "The literature's cut-off of 4.5 affected regions (A paper 2024) counts by another list; it is quoted here and "
+        "is no prognosis.",
         "The lesions show restricted diffusion (4.327 ± 0.020 ml), but no enhancement and no mass effect.",
         "Since ses-01, 35 days before, the lesion load has changed by +18.73 ± 0.41 ml, beyond the measurement error: "
         "new lesions +5.76 ± 0.15 ml; none has shrunk or resolved.",
@@ -127,10 +129,10 @@ def test_reduced_confidence_is_said_with_its_reason(patient, results):
 
 def test_one_visit_has_no_change_and_one_lesion_place(patient):
     once = replace(patient, subject=replace(patient.subject, sex=None, sessions=patient.subject.sessions[1:]))
-    one_place = replace(LAST[1], value=1.0)
-    text = text_of(once, (LAST[0], one_place, *CHANGE))
-    assert text.startswith("Patient 01 was examined once: 2019-04-08 (4.6 years). At this visit (ses-02) the lesions")
-    assert "1 territory (" in text
+    ones = (replace(LAST[1], value=1.0), replace(LAST[2], value=1.0))
+    text = text_of(once, (LAST[0], *ones, *CHANGE))
+    assert text.startswith("Patient 01 was examined once: 2019-04-08 (4.6 years). At this visit (ses-02) 1 lesion meas")
+    assert "and reaches 1 territory." in text
     assert "Since" not in text
 
 
@@ -191,10 +193,26 @@ def test_patterns_of_earlier_visits_are_told_after_the_last(patient):
 
 def test_without_images_or_spectra_the_reason_is_said_once(patient):
     told = assess(patient).summary
-    text = " ".join(told)
-    assert "The images could not be assessed: no image could be used." in text
-    assert "No spectrum was acquired." in text
-    assert len(told) == 3
+    assert told[1:3] == ("The images could not be assessed: no image could be used.", "No spectrum was acquired.")
+    assert not any("Change" in text or "Not assessable" in text for text in told)
+
+
+def test_the_clinical_record_stands_beside_the_images(patient):
+    found = (
+        finding("neurological_symptoms", PRESENT),
+        finding("csf_abnormal", OPEN),
+        finding("steroids_recorded", PRESENT),
+        finding("anaesthesia_recorded", PRESENT),
+        finding("seizure_recorded", ABSENT),
+    )
+    assert (
+        "The record of ses-02 tells of neurological symptoms, leaves abnormal findings in cerebrospinal fluid open and "
+        "names anaesthesia and steroids, which bear on what images and spectra mean."
+    ) in text_of(patient, found)
+    none = (finding("neurological_symptoms", ABSENT), finding("csf_abnormal", ABSENT))
+    said = "there were no neurological symptoms and no abnormal findings in cerebrospinal fluid."
+    assert said in text_of(patient, none)
+    assert "The record" not in text_of(patient, (finding("neurological_symptoms", OPEN),))
 
 
 def test_a_failed_alignment_comes_before_every_number(patient):
