@@ -162,7 +162,8 @@ def _subject_folders(root: Path) -> tuple[list[Path], list[str]]:
     named = [path for path in entries if path.name.startswith("sub-") and path.is_dir()]
     good = [path for path in named if re.fullmatch(r"sub-[A-Za-z0-9]+", path.name)]
     problems = [
-        f"{path.name}/ is not read: a subject's label may only hold letters and digits; rename folder and files"
+        f"{path.name}/ is not read: a subject's label may only hold the letters A-Z, a-z and digits; "
+        "rename folder and files"
         for path in named
         if path not in good
     ]
@@ -257,7 +258,9 @@ def _find_sessions(folder: Path, subject: str) -> tuple[_Found, list[str]]:
     for path in sorted(folder.glob("ses-*/"), key=lambda path: natural_key(path.name)):
         label = path.name.removeprefix("ses-")
         if not re.fullmatch(r"[A-Za-z0-9]+", label):
-            problems.append(f"{path.name}/ is not read: a session's label may only hold letters and digits; rename it")
+            problems.append(
+                f"{path.name}/ is not read: a session's label may only hold the letters A-Z, a-z and digits; rename it"
+            )
             continue
         found[label] = (path, *find_scans(path, subject, label))
     loose, remarks = find_scans(folder, subject, None)
