@@ -7,11 +7,12 @@ import math
 from dataclasses import dataclass
 
 from hlhneuro.imaging.series import AlignedSeries, RegistrationQuality
-from hlhneuro.report.words import quantity
+from hlhneuro.report.words import number, quantity
 
 __all__ = [
     "MEASURES",
     "Measure",
+    "measured",
     "measures_of",
     "parts_of",
     "template_verdicts",
@@ -42,10 +43,15 @@ class Measure:
     good: str
 
     def text(self, value: float) -> str:
-        """Write a value: two decimals of a millimetre, three digits of a ratio; ``n/a`` where there is none."""
-        return (
-            f"{value:.2f}\u00a0mm" if self.unit == "mm" and math.isfinite(value) else quantity(value, None, self.unit)
-        )
+        """Write a value."""
+        return measured(value, self.unit)
+
+
+def measured(value: float | None, unit: str) -> str:
+    """Write a number of a verdict: two decimals of a millimetre, three digits of a ratio, ``n/a`` for none."""
+    if unit == "mm" and value is not None and math.isfinite(value):
+        return f"{number(value, 2)}\u00a0mm"
+    return quantity(value, None, unit)
 
 
 MEASURES = {

@@ -170,7 +170,7 @@ def make_fit(scale: float = 1.0) -> SpectrumFit:
     noise = np.random.default_rng(7).normal(scale=0.25, size=(2, ppm.size))
     tcr = heights["Cr"]
     rows = [
-        (name, value, "institutional units", 0.06 * value, 6.0, value / tcr, 0.08 * value / tcr, name != "Lip13")
+        (name, value, "institutional units", 0.055 * value, 5.5, value / tcr, 0.08 * value / tcr, name != "Lip13")
         for name, value in heights.items()
     ]
     rows += [("tNAA", heights["NAA"], "institutional units", 0.4, 4.0, heights["NAA"] / tcr, 0.07, True)]

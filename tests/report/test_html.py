@@ -18,8 +18,9 @@ from hlhneuro.report import assess, tables_of, write_group_report, write_report
 from hlhneuro.report.methods import methods_of
 from tests.report.conftest import IMAGING_FINDINGS
 
-# Course, panels, 2 changes, territories, 2 x (spectrum, voxel); sessions, 3 in turn, 3 x contrasts, brain, template.
-PICTURES = 18
+# Course, panels, 2 changes, 2 x territories, ratios, 2 x (spectrum, voxel); sessions, 3 in turn, 3 x contrasts, brain,
+# template.
+PICTURES = 20
 EVIL = "<script>alert('x')</script><img src=https://example.org/x.png onerror=alert(1)>"
 
 
@@ -107,7 +108,7 @@ def test_sessions_in_one_place_are_chosen_by_keyboard_and_have_words(page):
 
 
 def test_tables_have_headers_with_a_scope(page):
-    assert all(header.get("scope") in {"col", "row"} for header in Page(page).of("th"))
+    assert all(header.get("scope") in {"col", "colgroup", "row"} for header in Page(page).of("th"))
 
 
 def test_colours_of_text_have_enough_contrast(page):

@@ -256,9 +256,12 @@ def test_a_gap_that_was_read_back_as_null_is_no_number():
     assert "gap" not in verdict_text(replace(BAD, inverse_consistency_mm=None))
 
 
-def test_noise_stands_by_contrast_and_session(results):
+def test_noise_stands_by_contrast_and_session(results, tmp_path):
     found = with_session(results, "02", noise_sd={"FLAIR": 0.0451})
     view = quality.facts(replace(found, lesions=None))
-    assert view["noise"]["sessions"] == ["ses-01", "ses-02", "ses-03"]
-    assert view["noise"]["rows"][0] == {"contrast": "FLAIR", "values": ["0.0300", "0.0451", "0.0300"]}
-    assert view["noise"]["rows"][1]["values"] == ["0.0300", "n/a", "0.0300"]
+    assert view["contrasts"] == ["FLAIR", "T1w"]
+    noise = [session["noise_sd"] for session in view["sessions"]]
+    assert noise == [{"FLAIR": 0.03, "T1w": 0.03}, {"FLAIR": 0.0451}, {"FLAIR": 0.03, "T1w": 0.03}]
+    text = Page(write_report(found, assess(found), tmp_path / "page.html").read_text(encoding="utf-8")).text
+    assert "0.0451" in text
+    assert "n/a" in text

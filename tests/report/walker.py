@@ -205,7 +205,8 @@ def branch_of(account: Mapping[str, Any], key: str) -> Branch:
     labels = [f"ses-{session['label']}" for session in account["sessions"]]
     own = account["sections"].get(key if key in account["sections"] else "summary" if key in TOP else "", {})
     if key not in TOP:
-        return Branch(labels, own)
+        quoted = [finding for finding in account["findings"] if finding["kind"] == key]  # spectra repeat their answers
+        return Branch(labels, own, quoted)
     top = {name: value for name, value in account.items() if name not in ("sections", "settings", "Provenance")}
     return Branch(labels, own, top)
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from hlhneuro.report import figures
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.words import plural, quantity
+from hlhneuro.report.sections.spectrum_facts import finite
 from hlhneuro.spectroscopy import GridResult, VoxelState
 
 __all__ = ["facts", "pictures"]
@@ -35,25 +34,32 @@ def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery
 
 
 def _grid(grid: GridResult) -> Row:
-    title = f"ses-{grid.session}, {grid.name}"
-    echo = f"TE {grid.echo_time_s * 1000:.0f}\u00a0ms" if grid.echo_time_s is not None else "echo time unknown"
-    water = "with water reference" if grid.water_reference else "no water reference"
-    head = [grid.sequence.upper() if grid.sequence else "sequence unknown", echo, water]
-    row: Row = {"title": title, "reason": grid.reason, "regions": [], "why": [], "voxels": ""}
+    row: Row = {
+        "title": f"ses-{grid.session}, {grid.name}",
+        "sequence": grid.sequence,
+        "echo_time_ms": None if grid.echo_time_s is None else 1e3 * grid.echo_time_s,
+        "water_reference": grid.water_reference,
+        "reason": grid.reason,
+        "shape": [],
+        "states": [],
+        "regions": [],
+        "why": [],
+    }
     if grid.fit is None:
-        return row | {"head": ", ".join(head)}
-    x, y, z = grid.fit.state.shape
+        return row
     counts = {state: int((grid.fit.state == state).sum()) for state in VoxelState}
-    row["voxels"] = ", ".join(f"{state.words} {count}" for state, count in counts.items() if count)
-    row["head"] = ", ".join([*head, f"{x} \u00d7 {y} \u00d7 {z} voxels ({row['voxels']})"])
-    row["regions"] = _regions(grid.regions)
-    row["why"] = list(dict.fromkeys(str(why) for why in grid.regions["reason"] if why))
-    return row
+    return row | {
+        "shape": list(grid.fit.state.shape),
+        "states": [{"name": state.words, "voxels": count} for state, count in counts.items() if count],
+        "regions": _regions(grid.regions),
+        "why": list(dict.fromkeys(str(why) for why in grid.regions["reason"] if why)),
+    }
 
 
 def _pictures(results: SubjectResults, grid: GridResult, told: Mapping[str, Any], gallery: Gallery) -> Pictures:
     if grid.fit is None:
         return {"maps": None, "quality": None}
+    voxels = ", ".join(f"{state['name']} {state['voxels']}" for state in told["states"])
     return {
         "maps": gallery.image(
             lambda: figures.metabolite_maps(results, grid),
@@ -65,7 +71,7 @@ def _pictures(results: SubjectResults, grid: GridResult, told: Mapping[str, Any]
         "quality": gallery.image(
             lambda: figures.grid_quality(results, grid),
             "Quality of each voxel: signal-to-noise ratio, linewidth and verdict.",
-            f"Maps of signal-to-noise ratio, linewidth and verdict of {told['title']}: {told['voxels']}.",
+            f"Maps of signal-to-noise ratio, linewidth and verdict of {told['title']}: {voxels}.",
         ),
     }
 
@@ -77,14 +83,11 @@ def _regions(table: pd.DataFrame) -> list[Row]:
         cells = [
             {
                 "name": str(found["metabolite"]),
-                "ratio": quantity(found["ratio_to_tcr"], found["ratio_sd"]) if _known(found["ratio_to_tcr"]) else "–",
-                "voxels": plural(int(found["voxels"]), "voxel"),
+                "ratio_to_tcr": finite(found["ratio_to_tcr"]),
+                "ratio_sd": finite(found["ratio_sd"]),
+                "voxels": int(found["voxels"]),
             }
             for found in own.to_dict(orient="records")
         ]
         rows.append({"name": _REGIONS[str(region)], "cells": cells})
     return rows
-
-
-def _known(value: object) -> bool:
-    return isinstance(value, float) and bool(np.isfinite(value))

@@ -6,13 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from hlhneuro.imaging.series import AlignedSeries, RegistrationQuality
+from hlhneuro.imaging.series import RegistrationQuality
 from hlhneuro.report import figures
+from hlhneuro.report.figures.sheet import MARGIN_MM
 from hlhneuro.report.gallery import Gallery
-from hlhneuro.report.registrations import measures_of, verdict_text, verdicts_of
+from hlhneuro.report.registrations import measured, measures_of, parts_of, verdicts_of
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.words import quantity, session_title
+from hlhneuro.report.sections.spectrum_facts import finite
+from hlhneuro.report.words import session_title
 
 __all__ = ["facts", "pictures"]
 
@@ -25,19 +27,22 @@ EDGES = (
 def facts(results: SubjectResults) -> Row:
     """Return the verdicts on all registrations and the noise of every image."""
     aligned = results.aligned
+    sessions = aligned.sessions if aligned else ()
+    verdicts = verdicts_of(aligned) if aligned else []
     return {
-        "registrations": _registrations(verdicts_of(aligned) if aligned else ()),
-        "between": _told(aligned.quality if aligned else ()),
+        "margin_mm": MARGIN_MM,
+        "measures": _measures(verdicts),
+        "registrations": [_registration(quality) for quality in verdicts],
         "sessions": [
             {
                 "label": session.label,
                 "title": session_title(results, session.label),
                 "reference": session.reference,
-                "told": _told(session.quality),
+                "noise_sd": {name: finite(noise) for name, noise in session.noise_sd.items()},
             }
-            for session in (aligned.sessions if aligned else ())
+            for session in sessions
         ],
-        "noise": _noise(aligned),
+        "contrasts": list(dict.fromkeys(name for session in sessions for name in session.noise_sd)),
     }
 
 
@@ -48,7 +53,7 @@ def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery
         "sessions": gallery.image(
             lambda: figures.session_outlines(results),
             f"Each session on the one before it. {EDGES}",
-            f"Edges of each later session on the one before it, and both in squares, {planes}. {facts['between']}",
+            f"Edges of each later session on the one before it, and both in squares, {planes}. {_told(facts, '')}",
         ),
         "flicker": _flicker(results, facts, gallery),
         "contrasts": [
@@ -57,7 +62,7 @@ def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery
                 f"Contrasts of ses-{session['label']} on its reference {session['reference']}, to be read in the same "
                 "way.",
                 f"Edges of each contrast of ses-{session['label']} on its reference {session['reference']}, and both "
-                f"in squares, {planes}. {session['told']}",
+                f"in squares, {planes}. {_told(facts, session['label'])}",
             )
             for session in facts["sessions"]
         ],
@@ -76,31 +81,41 @@ def pictures(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery
     }
 
 
-def _told(verdicts: Sequence[RegistrationQuality]) -> str:
-    return "".join(f"{quality.moving} to {quality.fixed}: {verdict_text(quality)}. " for quality in verdicts).strip()
+def _told(facts: Mapping[str, Any], label: str) -> str:
+    """Return the verdicts on the contrasts of a session, or without a label those between sessions, in words."""
+    texts = []
+    for row in facts["registrations"]:
+        if row["session"] == label:
+            numbers = ", ".join(
+                f"{measure['short']} {measured(row['values'][measure['key']], measure['unit'])}"
+                for measure in facts["measures"]
+                if row["values"].get(measure["key"]) is not None
+            )
+            texts.append(f"{row['moving']} to {row['fixed']}: {row['verdict']} ({numbers}).")
+    return " ".join(texts)
 
 
-def _registrations(verdicts: Sequence[RegistrationQuality]) -> Row:
-    """Return one row per registration, one column per measure that any of them has, and what is a good value."""
-    measures = {
-        name: measure
+def _measures(verdicts: Sequence[RegistrationQuality]) -> list[Row]:
+    """Return every number that any of the verdicts has, and what is a good value."""
+    found = {
+        name: {"key": name, "title": measure.title, "short": measure.short, "unit": measure.unit, "good": measure.good}
         for quality in verdicts
         for name, (measure, value) in measures_of(quality).items()
         if math.isfinite(value)
     }
-    rows = []
-    for quality in verdicts:
-        values = {name: measure.text(value) for name, (measure, value) in measures_of(quality).items()}
-        verdict = "accepted" if quality.accepted else "rejected"
-        row = {
-            "moving": quality.moving,
-            "fixed": quality.fixed,
-            "values": [values.get(name, "n/a") for name in measures],
-        }
-        rows.append(row | {"verdict": verdict, "reason": "" if quality.accepted else quality.reason})
-    titles = [measure.title for measure in measures.values()]
-    good = [(measure.title, measure.good) for measure in measures.values() if measure.good]
-    return {"rows": rows, "titles": titles, "good": good}
+    return list(found.values())
+
+
+def _registration(quality: RegistrationQuality) -> Row:
+    labels = {parts_of(name)[0] for name in (quality.moving, quality.fixed)}
+    return {
+        "session": labels.pop() if len(labels) == 1 else "",
+        "moving": quality.moving,
+        "fixed": quality.fixed,
+        "values": {name: finite(value) for name, (_, value) in measures_of(quality).items()},
+        "verdict": "accepted" if quality.accepted else "rejected",
+        "reason": "" if quality.accepted else quality.reason,
+    }
 
 
 def _flicker(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery) -> list[Row]:
@@ -118,13 +133,3 @@ def _flicker(results: SubjectResults, facts: Mapping[str, Any], gallery: Gallery
         }
         for session in facts["sessions"]
     ]
-
-
-def _noise(aligned: AlignedSeries | None) -> Row:
-    """Return the noise of every contrast (rows) in every session (columns)."""
-    sessions = aligned.sessions if aligned else ()
-    names = list(dict.fromkeys(name for session in sessions for name in session.noise_sd))
-    rows = [
-        {"contrast": name, "values": [quantity(session.noise_sd.get(name)) for session in sessions]} for name in names
-    ]
-    return {"sessions": [f"ses-{session.label}" for session in sessions], "rows": rows}

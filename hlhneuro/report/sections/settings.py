@@ -12,7 +12,7 @@ __all__ = ["facts"]
 
 def facts(results: SubjectResults) -> Row:
     """Return one row per setting."""
-    return {"version": results.version, "rows": _rows(results)}
+    return {"rows": _rows(results)}
 
 
 def _rows(results: SubjectResults) -> list[Row]:
@@ -21,12 +21,11 @@ def _rows(results: SubjectResults) -> list[Row]:
         values = getattr(results.settings, stage.name)
         for setting in dataclasses.fields(values):
             value = getattr(values, setting.name)
-            text = ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            unit = setting.metadata.get("unit", "")
             rows.append(
                 {
                     "name": f"{stage.name}.{setting.name}",
-                    "value": f"{text}\u00a0{unit}" if unit else text,
+                    "value": list(value) if isinstance(value, tuple) else value,
+                    "unit": setting.metadata.get("unit", ""),
                     "source": setting.metadata.get("source", ""),
                     "changed": value != setting.default,
                 }
