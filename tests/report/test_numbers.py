@@ -150,6 +150,19 @@ def _ratios(account):
 
 
 RATIO_CELL = ("ratio_to_tcr", "ratio_sd", "ratio_limit")
+
+
+def _findings(account, kind):
+    """Return what the table of one kind of findings holds, in the order of the answers."""
+    own = [finding for finding in account["findings"] if finding["kind"] == kind]
+    for answer in ("present", "absent", "not assessable"):
+        for one in (finding for finding in own if finding["answer"] == answer):
+            sessions = "" if one["scope"] == "subject" else " ".join(f"ses-{label}" for label in one["sessions"])
+            question = [one["label"], one["subject_of"], sessions]
+            measured = [one["value"], one["standard_uncertainty"], one["unit"]]
+            yield [answer], question, [*measured, one["threshold"], one["threshold_source"]], [one["reason"]]
+
+
 VOLUME_CELLS = (("measured", "percent"), ("change", "ml"), ("expected", "percent"), ("excess", "percent"))
 TABLES = {
     "sessions": ("summary", _sessions),
@@ -168,6 +181,13 @@ def test_every_cell_holds_the_numbers_of_its_row(known, account, name):
     table = sections_of(known)[section].table(name)
     assert misfits_of_table(table.rows, expected(account)) == []
     assert any(Tokens(cell) for row in table.rows for cell in row)
+
+
+@pytest.mark.parametrize("kind", ["imaging", "spectra", "study"])
+def test_every_finding_stands_with_its_own_numbers(known, account, kind):
+    tables = [table for table in sections_of(known)["findings"].tables if {"rests", kind} <= set(table.classes.split())]
+    (table,) = tables
+    assert misfits_of_table(table.rows, _findings(account, kind)) == []
 
 
 def altered(token: Token) -> Token:
