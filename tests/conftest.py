@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import pytest
+from filelock import FileLock
+
+from hlhneuro.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # most tests need none of it, and it takes a second to load
+    from hlhneuro.pipeline import RunOutcome
 
 ROOT = Path(__file__).parents[1]
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +34,79 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder with real scans (../shared/data) is not here")
     return folder
+
+
+@pytest.fixture(scope="session")
+def coarse() -> Settings:
+    """Settings for images of 2 mm, quick rather than exact: those of the notebooks."""
+    return load_settings(ROOT / "notebooks" / "coarse.toml")
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], T]], T]:
+    """Return a function that makes something in a folder of that name; the other test processes read what it gave."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
+
+    def get(name: str, make: Callable[[Path], T]) -> T:
+        kept = shared / f"{name}.pickle"
+        with FileLock(f"{kept}.lock"):
+            if not kept.exists():
+                kept.write_bytes(pickle.dumps(make(shared / name)))
+        found: T = pickle.loads(kept.read_bytes())
+        return found
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def lean(
+    made_once: Callable[[str, Callable[[Path], tuple[Path, RunOutcome]]], tuple[Path, RunOutcome]],
+    sample_data: Path,
+    coarse: Settings,
+) -> tuple[Path, RunOutcome]:
+    """The sample study without some of its images, to save time, and all that came of it; no test may change either.
+
+    The first patient has all but T2w at two visits, the second FLAIR and T2w at the first and the last; spectra are all
+    there.
+    """
+
+    def make(folder: Path) -> tuple[Path, RunOutcome]:
+        from hlhneuro.pipeline import run
+
+        study = lean_copy(sample_data, folder / "study")
+        return study, run(study, folder / "results", settings=coarse, jobs=2)
+
+    return made_once("lean", make)
+
+
+@pytest.fixture(scope="session")
+def recovered(
+    made_once: Callable[[str, Callable[[Path], Path]], Path], lean: tuple[Path, RunOutcome], coarse: Settings
+) -> Path:
+    """Known lesions in the images of the second patient of the lean study, and what came back; not to be changed."""
+
+    def make(folder: Path) -> Path:
+        from hlhneuro.pipeline import recover
+
+        shutil.copytree(lean[1].out, folder / "as_it_is")
+        recover(lean[0], folder, participants=["02"], settings=coarse)
+        return folder
+
+    return made_once("lean/recovery", make)
+
+
+def lean_copy(sample: Path, study: Path) -> Path:
+    """Copy the sample study without one visit and without images that take long and that no test looks at."""
+    shutil.copytree(sample, study)
+    shutil.rmtree(study / "sub-02" / "ses-02")
+    for table, gone in (("sub-02/sub-02_sessions.tsv", "ses-02\t"), ("truth/lesions.tsv", "sub-02\tses-02\t")):
+        rows = (study / table).read_text("utf-8").splitlines(keepends=True)
+        (study / table).write_text("".join(row for row in rows if not row.startswith(gone)), "utf-8")
+    for pattern in ("sub-01/*/anat/*_T2w.*", "sub-02/*/anat/*_T1w.*", "sub-02/*/dwi/*"):
+        for path in study.glob(pattern):
+            path.unlink()
+    return study
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,55 +1,15 @@
-"""A small phantom study and its results, made once for all test processes."""
+"""Results of the lean study (see `tests/conftest.py`) that a test may change."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
-from hlhneuro.phantom import write_study
-from hlhneuro.pipeline import RunOutcome, run
-from hlhneuro.settings import Settings, load_settings
-
-COARSE = (
-    "align.voxel_size_mm=2.0",
-    "align.working_voxel_mm=2.5",
-    "prepare.working_voxel_mm=2.5",
-    "prepare.n4_iterations=[5, 5]",
-)
-
-
-@pytest.fixture(scope="session")
-def coarse() -> Settings:
-    """Settings for images of 2 mm, quick rather than exact."""
-    return load_settings(None, COARSE)
-
-
-@pytest.fixture(scope="session")
-def lean(tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> tuple[Path, RunOutcome]:
-    """Two invented patients with two sessions each, at 2 mm, and all that was made of them; no test may change either.
-
-    The first has FLAIR, T1w and spectra, the second no T1w, to save time. The first test process that comes makes it,
-    the others read it.
-    """
-    own = tmp_path_factory.getbasetemp()
-    shared = own.parent if os.environ.get("PYTEST_XDIST_WORKER") else own
-    kept = shared / "lean.pickle"
-    with FileLock(str(kept) + ".lock"):
-        if not kept.exists():
-            study = write_study(shared / "lean" / "study", subjects=2, sessions=2, seed=3, fast=True)
-            only_the_main_contrasts(study)
-            for path in [*study.glob("sub-02/ses-*/anat/*_T?w.*"), *study.glob("sub-01/ses-*/anat/*_T2w.*")]:
-                path.unlink()
-            outcome = run(study, shared / "lean" / "results", settings=coarse, jobs=2)
-            kept.write_bytes(pickle.dumps((study, outcome)))
-    found: tuple[Path, RunOutcome] = pickle.loads(kept.read_bytes())
-    return found
+from hlhneuro.pipeline import RunOutcome
 
 
 @pytest.fixture(scope="session")
