@@ -14,19 +14,26 @@ from hlhneuro.imaging.volumes import Grid, Volume
 TISSUE = {"FLAIR": (1.15, 1.0, 0.4), "T2w": (1.3, 1.0, 2.2), "T1w": (0.8, 1.0, 0.35)}
 LESION = {"FLAIR": 0.5, "T2w": 0.6, "T1w": -0.25}
 NOISE = 0.05
+AROUND_MM = 8.0  # as alignment leaves it
 EYE = AffineTransform(np.eye(4))
 SPHERES = {"left": ((-28.0, -10.0, 30.0), 7.0), "right": ((28.0, 10.0, 26.0), 6.0), "pons": ((5.0, -28.0, -32.0), 5.0)}
 
 
 @cache
 def template(step_mm=2):
-    """Return grid, brain and tissue maps at that voxel size."""
+    """Return grid, brain and tissue maps at that voxel size, cut to the brain and its surroundings."""
     gm = image.load_img(datasets.load_mni152_gm_template(resolution=step_mm))
     wm = datasets.load_mni152_wm_template(resolution=step_mm).get_fdata(dtype=np.float32)
     brain = datasets.load_mni152_brain_mask(resolution=step_mm).get_fdata() > 0.5
     maps = {"gm": np.clip(gm.get_fdata(dtype=np.float32), 0, 1) * brain, "wm": np.clip(wm, 0, 1) * brain}
     maps["csf"] = np.clip(brain - maps["gm"] - maps["wm"], 0, 1).astype(np.float32)
-    return Grid(gm.shape, np.asarray(gm.affine, float)), brain, maps
+    margin = round(AROUND_MM / step_mm)
+    box = tuple(slice(max(s.start - margin, 0), s.stop + margin) for s in ndimage.find_objects(brain.astype(int))[0])
+    affine = gm.affine @ np.array(
+        [[1, 0, 0, box[0].start], [0, 1, 0, box[1].start], [0, 0, 1, box[2].start], [0, 0, 0, 1.0]]
+    )
+    maps = {name: np.ascontiguousarray(data[box]) for name, data in maps.items()}
+    return Grid(brain[box].shape, affine), np.ascontiguousarray(brain[box]), maps
 
 
 def sphere(grid, centre_mm, radius_mm):
