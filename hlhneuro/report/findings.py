@@ -9,6 +9,7 @@ from typing import Any
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
+from hlhneuro.report._stages import stages_of
 from hlhneuro.report.results import StageStatus
 
 __all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "plain_json"]
@@ -113,7 +114,11 @@ class Findings:
             "summary": list(self.summary),
             "counts": self.counts,
             "findings": [
-                {"kind": kind, **plain_json(finding.to_dict())}
+                {
+                    "kind": kind,
+                    **plain_json(finding.to_dict()),
+                    "stages": list(stages_of(finding, kind, self.findings)),
+                }
                 for kind, finding in zip(self.kinds, self.findings, strict=True)
             ],
             "not_done": [asdict(status) for status in self.not_done],
@@ -168,5 +173,5 @@ def plain_json(values: Any) -> Any:
 
 
 def _finding_from(entry: Mapping[str, Any]) -> Finding:
-    entry = {name: value for name, value in entry.items() if name != "kind"}
+    entry = {name: value for name, value in entry.items() if name not in ("kind", "stages")}
     return Finding(**{**entry, "answer": Answer(entry["answer"]), "sessions": tuple(entry["sessions"])})

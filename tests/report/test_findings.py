@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,11 @@ import pytest
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
+from hlhneuro.lesions.findings import SESSION_QUESTIONS
+from hlhneuro.lesions.interval_findings import INTERVAL_QUESTIONS
+from hlhneuro.lesions.volume_findings import QUESTIONS as VOLUME_QUESTIONS
 from hlhneuro.report import Findings, StageStatus, assess
+from hlhneuro.report._stages import IMAGING
 from tests.report.conftest import IMAGING_FINDINGS
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "findings.schema.json"
@@ -62,6 +67,48 @@ def test_the_schema_refuses_a_fourth_answer(findings):
     account["findings"][0]["answer"] = "unknown"
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(account, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def test_every_question_about_images_names_the_stage_that_answers_it():
+    asked = {*SESSION_QUESTIONS, *INTERVAL_QUESTIONS, *(code for code, _ in VOLUME_QUESTIONS.values())}
+    assert set(IMAGING) == asked
+
+
+def test_findings_name_the_stages_they_rest_on(findings):
+    entries = findings.to_json()["findings"]
+    stages = {(one["code"], *one["sessions"]): one["stages"] for one in entries}
+    assert stages["lesion_load_change", "01", "02"] == ["change"]
+    assert stages["lactate", "02"] == ["spectra_02_voi-lesion"]
+    assert stages["session_aligned", "01"] == ["align"]
+    assert stages["follow_up", "01", "02", "03"] == ["study"]
+
+
+def test_a_pattern_rests_on_all_spectra_of_its_session(results):
+    signs = [Finding("lipid", "Q?", Answer.ABSENT, "x", "spectrum", ("01",), name) for name in ("long", "short")]
+    pattern = Finding("pattern_normal", "Q?", Answer.PRESENT, "x", "session", ("01",), "svs")
+    account = assess(results, (), [*signs, pattern]).to_json()
+    assert account["findings"][2]["stages"] == ["spectra_01_long", "spectra_01_short"]
+
+
+def test_the_example_in_the_documents_runs(findings, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "results" / "sub-01"
+    folder.mkdir(parents=True)
+    (folder / "sub-01_findings.json").write_text(json.dumps(findings.to_json()), encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", (SCHEMA.parent / "findings.md").read_text("utf-8"), re.DOTALL)
+    exec(compile(example, "findings.md", "exec"), {})
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == "01 02 8.4 0.85 ml"
+    assert len(told) == 4
+
+
+def test_the_documents_explain_every_key(findings):
+    text = (SCHEMA.parent / "findings.md").read_text("utf-8")
+    account = findings.to_json()
+    left_out = {"schema_version", "software", "research_use_only"}
+    for key in [*(set(account) - left_out), *account["findings"][0]]:
+        assert f"`{key}`" in text, key
+    assert findings.schema_version == json.loads(SCHEMA.read_text("utf-8"))["properties"]["schema_version"]["const"]
 
 
 def test_an_account_of_another_version_is_refused_by_name(findings):
