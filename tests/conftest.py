@@ -19,6 +19,11 @@ if TYPE_CHECKING:  # most tests need none of it, and it takes a second to load
 
 ROOT = Path(__file__).parents[1]
 T = TypeVar("T")
+# The first makes the lean study; what waits for it comes later.
+LONGEST = (
+    *("test_run", "test_faults", "test_change", "test_alignment", "test_notebooks", "test_saved", "test_lesion_masks"),
+    *("test_preparation", "test_findings", "test_bad_input", "test_html", "test_segmentation", "test_registration"),
+)
 
 
 @pytest.fixture(scope="session")
@@ -109,7 +114,13 @@ def lean_copy(sample: Path, study: Path) -> Path:
     return study
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let pytest-xdist keep the order below; by itself it begins with the files that hold most tests."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest, so that no test process idles at the end."""
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: item.path not in slow)
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
