@@ -1,17 +1,20 @@
-"""Figures as they stand in a page: embedded, with a caption and words for those who cannot see them."""
+"""What stands in a page beside words: figures, with words for those who cannot see them, and the scripts it may run."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from matplotlib.figure import Figure
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report.figures import png_bytes, save_svg
 
-__all__ = ["Gallery", "Shown"]
+__all__ = ["Gallery", "Script", "Shown"]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -34,9 +37,24 @@ class Shown:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Script:
+    """A script that the page may run: nothing else can.
+
+    Parameters
+    ----------
+    text : str
+    inline : bool
+        It stands in the page; otherwise another script puts it in when it is needed.
+    """
+
+    text: str
+    inline: bool = True
+
+
 @dataclass
 class Gallery:
-    """Draws figures for one page.
+    """Draws figures for one page, and gathers the scripts that it needs.
 
     Parameters
     ----------
@@ -44,10 +62,26 @@ class Gallery:
         Resolution of images.
     vectors_left : int
         How many more figures may be SVG; the rest become PNG, which is smaller for long curves.
+    volumes : bool
+        Whether the page may carry whole volumes.
+    scripts : list of Script
+        What the policy of the page has to allow.
+    kept : dict
+        What does not depend on the resolution, for a page that has to be laid out again.
     """
 
     dpi: int
-    vectors_left: int = field(default=0)
+    vectors_left: int = 0
+    volumes: bool = True
+    scripts: list[Script] = field(default_factory=list)
+    kept: dict[str, Any] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what is kept under that name; make it if it is not there yet."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        made: T = self.kept[name]
+        return made
 
     def image(self, draw: Callable[[], Figure], caption: str, alt: str) -> Shown:
         """Return the figure as PNG, or why it could not be drawn."""

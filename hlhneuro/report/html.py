@@ -1,10 +1,10 @@
-"""One self-contained page per patient, one per cohort: nothing is loaded from elsewhere, nothing runs."""
+"""One self-contained page per patient, one per cohort: nothing is loaded from elsewhere, only its own viewer runs."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from hlhneuro.report.cohort_view import cohort_view
 from hlhneuro.report.findings import Findings
-from hlhneuro.report.gallery import Gallery
+from hlhneuro.report.gallery import Gallery, Script
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import SECTIONS
 from hlhneuro.report.words import age_text, number, percent, plural, quantity, sentence
@@ -25,8 +25,10 @@ from hlhneuro.study.derivatives import write_text
 
 __all__ = ["write_group_report", "write_report"]
 
-# Each try draws the images smaller; the last one stands whatever its size.
-_DPI_STEPS = (1.0, 0.75, 0.5)
+_STYLES = ("style.css", "viewer.css")
+
+# Each try draws the images smaller; the last one carries no volumes, and stands whatever its size.
+_TRIES = ((1.0, True), (0.75, True), (0.5, True), (0.5, False))
 
 
 def write_report(results: SubjectResults, findings: Findings, path: str | Path) -> Path:
@@ -43,10 +45,11 @@ def write_report(results: SubjectResults, findings: Findings, path: str | Path) 
         HTML file to write.
     """
     settings = results.settings.report
-    page = ""
-    for step in _DPI_STEPS:
+    page, kept = "", dict[str, Any]()
+    for step, volumes in _TRIES:
         vectors = settings.spectra_as_svg if step == 1.0 else 0
-        page = _subject_page(results, findings, Gallery(round(settings.image_dpi * step), vectors))
+        gallery = Gallery(round(settings.image_dpi * step), vectors, volumes, kept=kept)
+        page = _subject_page(results, findings, gallery)
         if len(page) < settings.max_page_mb * 1e6:
             break
     return write_text(path, page)
@@ -68,7 +71,7 @@ def _subject_page(results: SubjectResults, findings: Findings, gallery: Gallery)
         )
         contents = (section.key, section.title)
         shown.append({"key": section.key, "title": section.title, "contents": contents, "body": Markup(body)})
-    return _page("subject.html.j2", account=findings, sections=shown)
+    return _page("subject.html.j2", gallery.scripts, account=findings, sections=shown)
 
 
 def write_group_report(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
@@ -105,10 +108,18 @@ def _render(template: str, **view: Any) -> str:
     return _templates().get_template(template).render(**view)
 
 
-def _page(template: str, **view: Any) -> str:
-    """Render a whole page with its style sheet and the policy that forbids everything else."""
-    style = files("hlhneuro.report").joinpath("templates/style.css").read_text(encoding="utf-8").strip()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode("ascii")
-    # The policy names the one style sheet by its hash: text from a study can neither run, nor style, nor load anything.
-    policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return _render(template, style=Markup(style), policy=Markup(policy), **view)
+def _page(template: str, scripts: Sequence[Script] = (), **view: Any) -> str:
+    """Render a whole page with its style sheet, its scripts, and the policy that forbids everything else."""
+    folder = files("hlhneuro.report").joinpath("templates")
+    style = "\n".join(folder.joinpath(name).read_text(encoding="utf-8").strip() for name in _STYLES)
+    # The policy names style sheet and scripts by hash: text from a study can neither run, nor style, nor load anything.
+    policy = f"default-src 'none'; img-src data:; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    if scripts:
+        policy += f"; script-src {' '.join(_hash(script.text) for script in scripts)}"
+    inline = [Markup(script.text) for script in scripts if script.inline]
+    return _render(template, style=Markup(style), policy=Markup(policy), scripts=inline, **view)
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

