@@ -15,7 +15,7 @@ from hlhneuro.spectroscopy.basis import Basis
 __all__ = ["Start", "Templates", "find_start", "make_templates", "noise_sd"]
 
 _TEMPLATES = (
-    *(("NAA", "NAAG"), ("Cr", "PCr"), ("GPC", "PCho"), ("mI",), ("Glu", "Gln"), ("Lac",)),
+    *(("NAA", "NAAG"), ("Cr", "PCr"), ("GPC", "PCho", "Cho"), ("mI",), ("Glu", "Gln"), ("Lac",)),
     *(("Lip13a", "Lip13b", "MM12", "MM14"), ("Lip09", "MM09"), ("Lip20", "MM20", "MM17")),
 )
 _WIDTHS_PPM = (0.02, 0.06)  # from a well shimmed to a barely usable voxel

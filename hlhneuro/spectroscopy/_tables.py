@@ -17,7 +17,7 @@ _Float = NDArray[np.float64]
 SUMS: Mapping[str, tuple[str, ...]] = {
     "tNAA": ("NAA", "NAAG"),
     "tCr": ("Cr", "PCr"),
-    "tCho": ("GPC", "PCho"),
+    "tCho": ("GPC", "PCho", "Cho"),
     "Glx": ("Glu", "Gln"),
     "Lip13": ("Lip13a", "Lip13b"),
 }

@@ -271,7 +271,7 @@ def _quality(
 def _linewidth_hz(fitted: Fitted, basis: Basis) -> float:
     """Return the width of the strongest fitted singlet (of all common ones if none was found)."""
     model, point = fitted.model, fitted.solution
-    singlets = [i for i, name in enumerate(basis.names) if name in ("NAA", "Cr", "PCr", "GPC", "PCho")]
+    singlets = [i for i, name in enumerate(basis.names) if name in ("NAA", "Cr", "PCr", "GPC", "PCho", "Cho")]
     if not singlets:
         singlets = [int(np.argmax(point.linear.amplitudes * ~model.gaussian))]
     heights = [float(np.abs(point.functions[:, i]).max() * point.linear.amplitudes[i]) for i in singlets]

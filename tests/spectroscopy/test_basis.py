@@ -54,7 +54,7 @@ def test_molecules_have_more_than_one_name():
 
 def test_every_molecule_that_was_asked_for_is_there():
     asked = "Ala Asc Asp Cr PCr GABA Glc Gln Glu GPC PCho PE GSH Gly mI sI Lac NAA NAAG Tau 2HG Ace Suc Pyr Val Leu Ile"
-    assert {metabolite_name(name) for name in [*asked.split(), "Thr", "bHB", "Act"]} == set(load_metabolites())
+    assert {metabolite_name(name) for name in [*asked.split(), "Thr", "bHB", "Act", "Cho"]} == set(load_metabolites())
 
 
 def test_pulses_of_finite_bandwidth_take_lactate_away_and_are_told_of():

@@ -14,7 +14,7 @@ from scipy.stats import truncnorm
 from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
-from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum
+from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum, simulate_basis
 from hlhneuro.spectroscopy._core import make_problem, solve
 from hlhneuro.spectroscopy._linear import make_baseline, non_negative
 from hlhneuro.spectroscopy._tables import concentration_table, full_width, verdict
@@ -69,6 +69,18 @@ def test_necrosis_is_fitted_where_no_singlet_leads():
     assert table.detected[["Lac", "tLip"]].all()
     assert table.concentration["Lac"] == pytest.approx(12.0, rel=0.3)
     assert table.concentration["tNAA"] < 1.5
+
+
+def test_free_choline_of_a_phantom_counts_as_choline():
+    names = ["NAA", "Cr", "Cho", "mI", "Glu", "Lac"]
+    axis = {"dwell_time_s": made.DWELL_S, "points": made.POINTS, "spectrometer_frequency_mhz": made.FREQUENCY_MHZ}
+    solution = simulate_basis("press", 0.03, names=names, **axis)
+    content = np.array([12.5, 10.0, 3.0, 7.5, 12.5, 5.0])  # mM, the usual sphere for spectroscopy
+    noise = np.random.default_rng(2).standard_normal((2, made.POINTS))
+    fid = content @ solution.fids * np.exp(-2 * np.pi * np.arange(made.POINTS) * made.DWELL_S)
+    table = table_of(fit_spectrum(made.from_fid(fid + 0.3 * (noise[0] + 1j * noise[1])), solution))
+    assert table.ratio_to_tcr["tCho"] == pytest.approx(0.3, rel=0.03)
+    assert "Cho" not in SETTINGS.basis_metabolites
 
 
 def test_inverted_lactate_at_144_ms_is_lactate():

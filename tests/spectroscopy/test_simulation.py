@@ -77,10 +77,24 @@ def test_excitation_alone_shows_every_proton(name):
     counts = {  # protons that do not exchange with water, from the structural formulae
         **{"Ace": 3, "Ala": 4, "Asc": 4, "Asp": 3, "Cr": 5, "GABA": 6, "GPC": 18, "GSH": 10, "Glc": 7, "Gln": 5},
         **{"Glu": 5, "Gly": 2, "Lac": 4, "NAA": 6, "NAAG": 11, "PCho": 13, "PCr": 5, "PE": 4, "Pyr": 3, "Suc": 4},
-        **{"Tau": 4, "mI": 6, "sIns": 6, "2HG": 5, "Ile": 10, "Leu": 10, "Thr": 5, "Val": 8, "bHB": 6},
+        **{"Tau": 4, "mI": 6, "sIns": 6, "2HG": 5, "Ile": 10, "Leu": 10, "Thr": 5, "Val": 8, "bHB": 6, "Cho": 13},
     }
     total = sum(simulate_group(g, ACQUIRE, 63.87, 4.65).amplitudes.sum().real for g in load_metabolites()[name].groups)
     assert total == pytest.approx(counts[name], rel=1e-6)
+
+
+def test_free_choline_has_its_nitrogen_beside_one_ch2_and_none_at_its_singlet():
+    singlet, chain = load_metabolites()["Cho"].groups
+    assert (singlet.shifts_ppm, singlet.weight, singlet.offsets_hz) == ((3.185,), 9.0, ((),))
+    # One of three orientations of 14N leaves each proton where it is, the others move it by J to either side.
+    assert chain.offsets_hz == ((-2.572, -2.681, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0), (2.572, 2.681, 0.0, 0.0))
+    found = simulate_group(chain, ACQUIRE, 123.2, 4.65)
+    ppm = 4.65 + found.frequencies_hz / 123.2
+    weights = found.amplitudes.real
+    for centre in (4.054, 3.501):  # the centre of mass of strongly coupled lines is where the shifts are
+        near = np.abs(ppm - centre) < 0.2
+        assert weights[near].sum() == pytest.approx(2.0, rel=0.05)
+        assert np.average(ppm[near], weights=weights[near]) == pytest.approx(centre, abs=0.005)
 
 
 def test_phosphorus_splits_and_is_not_refocused_into_a_shift():
