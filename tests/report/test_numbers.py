@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from dataclasses import replace
 from importlib.resources import files
@@ -12,6 +13,7 @@ from jinja2 import Environment
 from hlhneuro.answers import Answer
 from hlhneuro.lesions.signs import LesionSigns, Measure, Sign
 from hlhneuro.report import assess, write_report
+from hlhneuro.study import Amount, ClinicalRecord, Observation, TreatmentEvent
 from tests.report.conftest import IMAGING_FINDINGS
 from tests.report.test_volumes import COURSE
 from tests.report.walker import (
@@ -29,7 +31,7 @@ from tests.report.walker import (
 # Sections that are not there yet: their facts hold texts such as "12.3 ± 0.8 ml", their templates digits.
 READY_MADE: set[str] = set()
 DIGITS: set[str] = set()
-STRAY = {"territories"}
+STRAY: set[str] = set()
 TEMPLATES = files("hlhneuro.report") / "templates"
 SIGNS = LesionSigns(
     (
@@ -37,6 +39,13 @@ SIGNS = LesionSigns(
         Sign(1, "02", "restricted_diffusion", Answer.PRESENT, "x", "", (Measure("fraction", 0.876),)),
         Sign(2, "02", "susceptibility", Answer.NOT_ASSESSABLE, "no T2*"),
     )
+)
+RECORD = ClinicalRecord(
+    (
+        TreatmentEvent("01", "dexamethasone", dt.date(2019, 3, 1), dt.date(2019, 4, 20), "10 mg/m2"),
+        TreatmentEvent("01", "methotrexate_it", dt.date(2019, 4, 1), None, "12 mg"),
+    ),
+    (Observation("01", dt.date(2019, 3, 6), True, {"csf_cells_per_ul": Amount(47.0)}, "ataxia"),),
 )
 
 
@@ -46,7 +55,7 @@ def told(results):
     lesions = results.change.lesions
     course = {"change_ml": lesions["volume_ml"] / 3, "smallest_real_change_ml": 0.4, "parts": lesions["lesion"]}
     change = replace(results.change, lesions=lesions.assign(**course))
-    whole = replace(results, aligned=None, volumes=COURSE, signs=SIGNS, change=change)
+    whole = replace(results, aligned=None, volumes=COURSE, signs=SIGNS, change=change, clinical=RECORD)
     spectral = [finding for spectrum in results.spectra for finding in spectrum.findings]
     return whole, assess(whole, IMAGING_FINDINGS, spectral)
 

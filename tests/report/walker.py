@@ -204,6 +204,8 @@ def branch_of(account: Mapping[str, Any], key: str) -> Branch:
     """Return what a section of the page may show."""
     labels = [f"ses-{session['label']}" for session in account["sessions"]]
     own = account["sections"].get(key if key in account["sections"] else "summary" if key in TOP else "", {})
+    if key == "clinical":  # it lays out the findings of its kind
+        return Branch(labels, own, account["sessions"], [f for f in account["findings"] if f["kind"] == "clinical"])
     if key not in TOP:
         quoted = [finding for finding in account["findings"] if finding["kind"] == key]  # spectra repeat their answers
         return Branch(labels, own, quoted)
@@ -261,7 +263,8 @@ def ready_made(facts: Any, key: str = "") -> Iterator[str]:
     """Return the texts of an account that are a number with a unit and should be a number instead."""
     if isinstance(facts, Mapping):
         for name, inner in facts.items():
-            yield from ready_made(inner, str(name))
+            if name != "covariates":  # in the words of the study
+                yield from ready_made(inner, str(name))
     elif isinstance(facts, list | tuple):
         for inner in facts:
             yield from ready_made(inner, key)
