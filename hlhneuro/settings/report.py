@@ -23,7 +23,7 @@ class ReportSettings:
     image_dpi: int = tuned(120, "expert-set: sharp on screen, pages stay small", "dpi")
     spectra_as_svg: int = tuned(6, "measured: each vector figure takes about 0.3 MB; more are drawn as PNG")
     max_page_mb: float = tuned(10.0, "expert-set: mail servers and browsers still take it; images shrink above", "MB")
-    viewer_max_mb: float = tuned(5.0, "expert-set: half of the page; the pictures of three sessions take 3 to 5", "MB")
+    viewer_max_mb: float = tuned(4.5, "expert-set: under half of the page; pictures of three sessions take 4 to 5", "MB")
     viewer_voxel_mm: tuple[float, ...] = tuned(
         (1.5, 2.0, 2.5, 3.0), "expert-set: the first that fits; above 3 mm small lesions are no longer seen", "mm"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import json
 import re
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from hlhneuro.report.assessment import assess
 from hlhneuro.report.figures.style import COLOURS
 from hlhneuro.report.sections import SECTIONS, viewer
 from tests.report.browser import CHROMIUM, DRAWN_BY_CPU, WITHOUT_3D, Browser
+from tests.report.walker import misfits_of
 
 EVIL = "</script><script>alert(1)</script>"
 MARKER_MM = 35.0  # so far to the right of the middle
@@ -229,6 +231,11 @@ def test_text_from_a_study_never_becomes_script(marked, only_viewer, tmp_path):
     assert EVIL not in text
     assert "<script>alert" not in text
     assert len(re.findall("<script>", text)) == 1
+
+
+def test_its_numbers_are_in_the_account(page, marked):
+    account = json.loads(json.dumps(assess(marked).to_json()))
+    assert misfits_of(page.read_text(encoding="utf-8"), account).get("viewer") is None
 
 
 # ---- the page in a browser
