@@ -18,6 +18,7 @@ from hlhneuro.report import assess, tables_of, write_group_report, write_report
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.sections import SECTIONS
 from tests.report.conftest import IMAGING_FINDINGS
+from tests.report.walker import misfits_of
 
 # Course, panels, 2 changes, 2 x territories, ratios, 2 x (spectrum, voxel); sessions, 3 in turn, 3 x contrasts, brain,
 # template.
@@ -95,6 +96,11 @@ def test_every_picture_has_words(page):
     pictures = Page(page).of("img")
     assert len(pictures) == PICTURES
     assert all(len(picture["alt"]) > 30 for picture in pictures)
+
+
+def test_words_for_pictures_hold_no_numbers_of_their_own(page, findings):
+    """The rest of the page is walked without its pictures, in `test_numbers`."""
+    assert misfits_of(page, findings.to_json()) == {}
 
 
 def test_sessions_in_one_place_are_chosen_by_keyboard_and_have_words(page):
