@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -95,10 +96,25 @@ def recovered(
         from hlhneuro.pipeline import recover
 
         shutil.copytree(lean[1].out, folder / "as_it_is")
-        recover(lean[0], folder, participants=["02"], settings=coarse)
+        with pages_without_pictures():
+            recover(lean[0], folder, participants=["02"], settings=coarse)
         return folder
 
     return made_once("lean/recovery", make)
+
+
+@contextmanager
+def pages_without_pictures() -> Iterator[None]:
+    """Within this process pages hold all their words and no picture: drawing takes most of a page's time."""
+    from hlhneuro.report.gallery import Gallery, Shown
+
+    def left_out(gallery: Gallery, draw: object, caption: str, alt: str) -> Shown:
+        return Shown(caption, alt, reason="pictures are not asked for here")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Gallery, "image", left_out)
+        patch.setattr(Gallery, "vector", left_out)
+        yield
 
 
 def lean_copy(sample: Path, study: Path) -> Path:

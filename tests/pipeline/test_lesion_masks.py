@@ -15,6 +15,7 @@ from hlhneuro.cli import main
 from hlhneuro.pipeline import RunOutcome, run
 from hlhneuro.settings import Settings
 from hlhneuro.study import read_table
+from tests.conftest import pages_without_pictures
 
 pytestmark = pytest.mark.slow
 NAME = "sub-01_ses-{0}_space-FLAIR_label-lesion_mask.nii.gz"
@@ -37,7 +38,8 @@ def again(outcome: RunOutcome, tmp: Path, study: Path, masks: Path, settings: Se
     """Run the first patient with masks on a copy of finished results."""
     if not (tmp / "out").exists():
         shutil.copytree(outcome.out, tmp / "out")
-    return run(study, tmp / "out", settings=settings, participants=["01"], derivatives=[masks])
+    with pages_without_pictures():
+        return run(study, tmp / "out", settings=settings, participants=["01"], derivatives=[masks])
 
 
 def states(outcome: RunOutcome) -> dict[str, str]:
@@ -98,12 +100,12 @@ def test_a_changed_mask_repeats_lesions_and_what_follows(
     own: tuple[RunOutcome, Path], lean_study: Path, coarse: Settings
 ) -> None:
     outcome, masks = own
-    unchanged = run(lean_study, outcome.out, settings=coarse, participants=["01"], derivatives=[masks])
+    unchanged = again(outcome, outcome.out.parent, lean_study, masks, coarse)
     assert states(unchanged)["lesions"] == "skipped"
     image = nib.load(mask_path(masks, "02"))
     empty = nib.Nifti1Image(np.zeros(image.shape, np.uint8), image.affine)
     empty.to_filename(mask_path(masks, "02"))
-    changed = run(lean_study, outcome.out, settings=coarse, participants=["01"], derivatives=[masks])
+    changed = again(outcome, outcome.out.parent, lean_study, masks, coarse)
     assert (states(changed)["align"], states(changed)["lesions"]) == ("skipped", "done")
     assert changed.exit_status == 0  # no lesion is an answer
     findings = json.loads((outcome.out / "sub-01/sub-01_findings.json").read_text("utf-8"))["findings"]
