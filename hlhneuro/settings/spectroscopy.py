@@ -75,6 +75,11 @@ class SpectraSettings:
     amino_acid_echo_s: float = tuned(
         0.13, "Grand 1999, Radiology 213:785: amino acids at 0.9 ppm are told by their inversion at TE 136 ms", "s"
     )
+    ratio_priors: str = tuned(
+        "none",
+        'expert-set: or "healthy brain", soft constraints on weak metabolites, lipid and macromolecules '
+        "(ratio_priors.toml), which come from normal brains and may hide disease",
+    )
     most_iterations: int = tuned(30, "expert-set: measured need is 5 to 15")
     coil_points: int = tuned(256, "expert-set: the start of the FID, where signal is strong")
     noise_beyond_ppm: float = tuned(5.0, "expert-set: no proton of tissue resonates as far from water", "ppm")

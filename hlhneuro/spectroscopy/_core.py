@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._linear import left_by, make_baseline
+from hlhneuro.spectroscopy._ratio_priors import NO_PRIORS, check_choice, ratio_pull
 from hlhneuro.spectroscopy._start import Start, Templates, find_start, make_templates, noise_sd
 from hlhneuro.spectroscopy._truncation import cut_at_zero
 from hlhneuro.spectroscopy.basis import Basis
@@ -123,6 +124,7 @@ def make_problem(basis: Basis, settings: SpectraSettings) -> Problem:
     basis : Basis
         With lipid and macromolecule functions, on the time axis of the spectra.
     """
+    check_choice(settings.ratio_priors)
     return replace(_made_problem(_Content(basis), settings), basis=basis)
 
 
@@ -231,6 +233,9 @@ def solve(problem: Problem, fid: NDArray[np.complex128], start: Fitted | None = 
         point = nl.evaluate(parameters, model, stiffness, prior, left, point.linear.free)
     stiffness, flexibility = _choose_stiffness(point, model, span, settings)
     left = max(noise, spread(point.residual))
+    if settings.ratio_priors != NO_PRIORS:
+        model = replace(model, pull=left**2 * ratio_pull(problem.basis.names, point.linear.amplitudes))
+        point = nl.evaluate(point.parameters, model, stiffness, prior, left, point.linear.free)
     point, third = nl.optimise(point, model, stiffness, prior, left, iterations=most, tolerance=2e-5, last_gain=5e-4)
     left = max(noise, spread(point.residual))
     point, bound = _expected(point, model, *nl.bounds(point, model, stiffness, prior, left))

@@ -133,6 +133,7 @@ class Products:
     Parameters
     ----------
     functions : array, shape (functions, functions)
+        With what pulls at amplitudes, where there is something.
     cross : array, shape (splines, functions)
     data : array, shape (functions,)
     along : array, shape (splines,)
@@ -166,7 +167,12 @@ class LinearFit:
 
 
 def solve_amplitudes(
-    data: _Complex, functions: _Complex, baseline: Baseline, stiffness: float, free: NDArray[np.bool_] | None = None
+    data: _Complex,
+    functions: _Complex,
+    baseline: Baseline,
+    stiffness: float,
+    free: NDArray[np.bool_] | None = None,
+    pull: _Float | None = None,
 ) -> LinearFit:
     """Fit non-negative amplitudes and the penalised baseline to one phased spectrum.
 
@@ -176,9 +182,12 @@ def solve_amplitudes(
     functions : array, shape (points, functions)
     free : bool array, optional
         Which amplitudes are likely positive: a warm start that changes the time, not the result.
+    pull : array, shape (functions, functions), optional
+        Added to the inner products of the functions: further rows of the fit whose data are zero.
     """
     rows, splines, one = _real_rows(functions), _real_rows(baseline.vectors), data.view(np.float64)
-    products = Products(rows @ rows.T, splines @ rows.T, rows @ one, splines @ one, float(one @ one))
+    inner = rows @ rows.T if pull is None else rows @ rows.T + pull
+    products = Products(inner, splines @ rows.T, rows @ one, splines @ one, float(one @ one))
     return solve_products(products, baseline.shrinkage(stiffness), free)
 
 

@@ -56,6 +56,8 @@ class Model:
     damped_hz : float
         Lorentz width that the FIDs have on top of their own.
     before_zero : int
+    pull : array, shape (functions, functions), optional
+        What soft constraints add to the inner products of the functions.
     """
 
     time_s: _Float
@@ -66,6 +68,7 @@ class Model:
     baseline: Baseline
     damped_hz: float
     before_zero: int
+    pull: _Float | None = None
 
     @property
     def parameters(self) -> int:
@@ -135,7 +138,7 @@ def evaluate(
     damped[model.gaussian] *= np.exp(np.multiply.outer(-width[model.gaussian], squared))
     functions = _spectra(damped, model).T
     data = model.data * np.exp(-1j * (parameters[PHASE0] + parameters[PHASE1] * model.offset_ppm))
-    linear = solve_amplitudes(data, functions, model.baseline, stiffness, free)
+    linear = solve_amplitudes(data, functions, model.baseline, stiffness, free, model.pull)
     return _solution(parameters, functions, damped, linear, data, model, prior, noise_sd)
 
 
@@ -349,6 +352,9 @@ def bounds(point: Solution, model: Model, stiffness: float, prior: Prior, noise_
     information = (gram(both, both) - cross.T @ (keep[:, None] * cross)) / noise_sd**2
     slope = gram(both, point.residual[:, None])[:, 0] / noise_sd**2
     count, here = point.functions.shape[1], point.parameters[known]
+    if model.pull is not None:
+        information[:count, :count] += model.pull / noise_sd**2
+        slope[:count] -= model.pull @ point.linear.amplitudes / noise_sd**2
     slope[:count][point.linear.free] = 0.0  # they are at their best already
     index = np.arange(count, information.shape[0])
     information[index, index] += 1.0 / prior.sd[known] ** 2

@@ -132,7 +132,8 @@ def _without(model: nl.Model, prior: nl.Prior, index: int) -> tuple[nl.Model, nl
     functions = np.arange(model.fids.shape[0]) != index
     kept = np.concatenate([np.ones(nl.COMMON, dtype=bool), functions, functions])
     reduced = nl.Prior(prior.mean[kept], prior.sd[kept], prior.lower[kept], prior.upper[kept])
-    return replace(model, fids=model.fids[functions], gaussian=model.gaussian[functions]), reduced, kept
+    pull = None if model.pull is None else model.pull[np.ix_(functions, functions)]
+    return replace(model, fids=model.fids[functions], gaussian=model.gaussian[functions], pull=pull), reduced, kept
 
 
 def _opposite(
@@ -141,7 +142,8 @@ def _opposite(
     """Return amplitude and likelihood ratio of the signal with the opposite phase, all else as in the null."""
     sign = np.ones(fitted.model.fids.shape[0])
     sign[index] = -1.0
-    turned = replace(fitted.model, fids=fitted.model.fids * sign[:, None])
+    pull = None if fitted.model.pull is None else fitted.model.pull * np.outer(sign, sign)
+    turned = replace(fitted.model, fids=fitted.model.fids * sign[:, None], pull=pull)
     parameters = prior.mean.copy()
     parameters[kept] = null.parameters
     point = nl.evaluate(parameters, turned, fitted.stiffness, prior, left)

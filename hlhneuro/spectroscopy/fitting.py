@@ -16,6 +16,7 @@ from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._bacteria import look_for_bacteria
 from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
+from hlhneuro.spectroscopy._ratio_priors import NO_PRIORS, load_ratio_priors
 from hlhneuro.spectroscopy._tables import concentration_table, correlations_of, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
 from hlhneuro.spectroscopy.detection import Evidence, detect_listed
@@ -219,6 +220,7 @@ def _report(
                 "range_ppm": [settings.fit_low_ppm, settings.fit_high_ppm],
             },
         ),
+        *_ratio_priors_note(settings),
         ("quantification", {"unit": scale.unit, "notes": remarks}),
         *(("detection", found.to_record()) for found in scaled),
     )
@@ -233,6 +235,14 @@ def _report(
         record=(*record, *notes),
         correlations=correlations_of(fitted.covariance),
     )
+
+
+def _ratio_priors_note(settings: SpectraSettings) -> tuple[tuple[str, Mapping[str, object]], ...]:
+    if settings.ratio_priors == NO_PRIORS:
+        return ()
+    priors, source = load_ratio_priors()
+    told = {"choice": settings.ratio_priors, "of": [prior.name for prior in priors], "source": source}
+    return (("ratio priors", told),)
 
 
 def _quality(
