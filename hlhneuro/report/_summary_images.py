@@ -66,11 +66,11 @@ def _visit(results: SubjectResults, asked: Asked, load: Finding, name: str) -> I
         yield Said(f"{name} no lesion was found.", (load.code,))
     else:
         yield _places(asked, load, name)
-        yield from _literature(asked, label)
     session = results.lesions.session(label) if results.lesions else None
     if session is not None and session.confidence == "reduced":
         doubt = session.reason.replace(f"{label} ", "")
-        yield Said(sentence(f"Confidence in this is reduced: {doubt}"), (load.code,))
+        yield Said(sentence(f"Confidence in this load is reduced: {doubt}"), (load.code,))
+    yield from _literature(asked, label)
     signs = asked.of(SIGNS, label)
     shown = [one for one in signs if one.answer is Answer.PRESENT]
     none = [one for one in signs if one.answer is Answer.ABSENT]
@@ -78,8 +78,7 @@ def _visit(results: SubjectResults, asked: Asked, load: Finding, name: str) -> I
     if none:
         parts.append(and_no([SIGNS[one.code] for one in none]))
     if parts:
-        verb = "show" if shown else "There is"
-        head = f"The lesions {verb} " if shown else f"{verb} "
+        head = "The lesions show " if load.answer is Answer.PRESENT else "There is "
         said = join_words(parts[:-1]) + f", but {parts[-1]}" if shown and none else join_words(parts)
         yield Said(f"{head}{said}.", tuple(one.code for one in [*shown, *none]))
 
@@ -113,7 +112,9 @@ def _places(asked: Asked, load: Finding, name: str) -> Said:
     if sides is not None and sides.answer is not Answer.NOT_ASSESSABLE and sides.value is not None:
         rests.append(sides)
         side = "left" if sides.value > 0 else "right"
-        told.append("the load is symmetric" if sides.answer is Answer.PRESENT else f"more of it lies on the {side}")
+        told.append(
+            "left and right hold similar loads" if sides.answer is Answer.PRESENT else f"more lies on the {side}"
+        )
     told[1:] = [*told[1:-1], *(f"and {one}" for one in told[1:][-1:])]
     return Said(text + (f"; {', '.join(told)}" if told else "") + ".", tuple(one.code for one in rests))
 

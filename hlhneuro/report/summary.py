@@ -15,6 +15,7 @@ from hlhneuro.report.words import age_text, days_between, join_words, plural, se
 __all__ = ["summary", "summary_said"]
 
 
+VOLUMES = {"brain_volume_change": "change of brain volume", "ventricle_volume_change": "change of ventricle volume"}
 # What is on record of a visit, and what there may look like the disease or move the numbers.
 RECORD = {"neurological_symptoms": "neurological symptoms", "csf_abnormal": "abnormal findings in cerebrospinal fluid"}
 MIMICS = {
@@ -98,9 +99,13 @@ def _said_of_gaps(results: SubjectResults, asked: Asked) -> Iterator[Said]:
     if load is None or load.answer is Answer.NOT_ASSESSABLE:  # that has been said
         return
     gaps: dict[str, list[Finding]] = {}
-    for one in asked.of(SIGNS, last, answer=Answer.NOT_ASSESSABLE):
+    open_ = asked.of(SIGNS, last, answer=Answer.NOT_ASSESSABLE)
+    if len(sessions) > 1:
+        open_ += asked.of(VOLUMES, sessions[-2].label, last, answer=Answer.NOT_ASSESSABLE)
+    for one in open_:
         gaps.setdefault(one.reason, []).append(one)
-    told = [f"{join_words(SIGNS[one.code] for one in same)} ({reason})" for reason, same in gaps.items()]
+    words = SIGNS | VOLUMES
+    told = [f"{join_words(words[one.code] for one in same)} ({reason})" for reason, same in gaps.items()]
     limit = results.settings.report.summary_findings
     if told:
         more = ["more under the findings"] if len(told) > limit else []

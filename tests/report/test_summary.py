@@ -71,7 +71,7 @@ def test_a_full_account_reads_in_this_order(patient):
     assert told == [
         "Patient 01, male, was examined twice, from 2019-03-04 (4.5 years) to 2019-04-08 (4.6 years), 35 days apart.",
         "At the last visit (ses-02) 14 lesions measure 31.67 ± 0.69 ml and reach 26 territories; they involve the "
-        "posterior fossa (6.31 ± 0.14 ml), none was found in the striatum, and more of it lies on the right.",
+        "posterior fossa (6.31 ± 0.14 ml), none was found in the striatum, and more lies on the right.",
         "The literature's cut-off of 4.5 affected regions (A paper 2024) counts by another list; it is quoted here and "
         "is no prognosis.",
         "The lesions show restricted diffusion (4.327 ± 0.020 ml), but no enhancement and no mass effect.",
@@ -121,10 +121,23 @@ def test_the_visit_before_speaks_where_the_last_one_cannot(patient):
     assert "At ses-01 the lesions measure 31.67 ± 0.69 ml." in text
 
 
+def test_what_is_open_is_told_once_for_each_reason_with_what_would_supply_it(patient):
+    scan = "needs a 3-D T1w of one protocol"
+    names = ("brain_volume_change", "ventricle_volume_change")
+    volumes = [finding(name, OPEN, unit="%", sessions=BOTH, why=scan) for name in names]
+    text = text_of(patient, (LAST[0], finding("raised_diffusion", OPEN, why="no ADC map"), *volumes))
+    assert text.endswith(
+        "Not assessable at ses-02: raised diffusion (no ADC map); change of brain volume and change of ventricle "
+        f"volume ({scan})."
+    )
+
+
 def test_reduced_confidence_is_said_with_its_reason(patient, results):
     reduced = replace(results.lesions.sessions[1], confidence="reduced", reason="02 FLAIR: the head is cut")
     lesions = replace(results.lesions, sessions=(reduced,))
-    assert "Confidence in this is reduced: FLAIR: the head is cut." in text_of(replace(patient, lesions=lesions), LAST)
+    assert "Confidence in this load is reduced: FLAIR: the head is cut." in text_of(
+        replace(patient, lesions=lesions), LAST
+    )
 
 
 def test_one_visit_has_no_change_and_one_lesion_place(patient):
