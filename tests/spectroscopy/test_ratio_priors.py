@@ -9,8 +9,8 @@ import pytest
 
 from hlhneuro.errors import StudyError
 from hlhneuro.settings import SpectraSettings
-from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum
 from hlhneuro.spectroscopy import _model as nl
+from hlhneuro.spectroscopy import add_broad_signals, fit_spectrum
 from hlhneuro.spectroscopy._core import make_problem, solve
 from hlhneuro.spectroscopy._ratio_priors import load_ratio_priors, ratio_pull
 
