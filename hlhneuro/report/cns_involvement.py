@@ -170,7 +170,7 @@ def _horne(session: Session, symptoms: Finding, abnormal: Finding) -> Finding:
         session,
         "horne_group",
         Answer.ABSENT if group == 1 else Answer.PRESENT,
-        f"as in group {group} of Horne 2008: {words}; the groups describe children at diagnosis, no prognosis follows",
+        f"as in group {group} of Horne 2008 ({words}); a description, no prognosis follows",
         value=float(group),
         threshold_source=HORNE_SOURCE,
     )

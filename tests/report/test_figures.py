@@ -14,10 +14,10 @@ from scipy import ndimage as ndi
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report import figures, tables_of
-from hlhneuro.report.figures.course import session_places
 from hlhneuro.report.figures.sheet import AXIAL, CORONAL, MARGIN_MM, PLANES, Row, View, draw_sheet
 from hlhneuro.report.figures.slices import choose_slices
 from hlhneuro.report.figures.style import CHANGE_COLOURS
+from hlhneuro.report.figures.time_axis import session_places
 from tests.report.conftest import SPHERES, make_fit
 
 
@@ -166,22 +166,6 @@ def tables_of_all(results):
     from hlhneuro.report import assess
 
     return tables_of(results, assess(results))
-
-
-def test_close_sessions_do_not_write_over_each_other(results):
-    import datetime as dt
-
-    days = (0, 2, 120)
-    first = results.subject.sessions[0].date
-    sessions = tuple(
-        replace(session, date=first + dt.timedelta(days=day))
-        for session, day in zip(results.subject.sessions, days, strict=True)
-    )
-    figure = figures.timeline(replace(results, subject=replace(results.subject, sessions=sessions)))
-    figure.canvas.draw()
-    labels = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
-    assert labels[1].startswith("\n")
-    assert not labels[2].startswith("\n")
 
 
 def test_time_axis_falls_back_from_dates_to_ages_to_order(results):

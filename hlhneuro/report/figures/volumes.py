@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.lesions.volumes import STRUCTURES, VolumeChange, VolumeInterval
-from hlhneuro.report.figures.course import Places, label_sessions, session_places
 from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
+from hlhneuro.report.figures.time_axis import Places, label_sessions, session_places
 from hlhneuro.report.results import SubjectResults
 
 __all__ = ["volume_course"]
