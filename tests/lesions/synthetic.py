@@ -44,9 +44,9 @@ def sphere(grid, centre_mm, radius_mm):
     return np.clip((radius_mm - distance) / grid.voxel_size_mm[0] + 0.5, 0, 1).astype(np.float32)
 
 
-def session(label, spheres, seed, contrasts=("FLAIR", "T1w", "T2w"), extra=None):
+def session(label, spheres, seed, contrasts=("FLAIR", "T1w", "T2w"), extra=None, step_mm=2):
     """Make one session; spheres are (centre in mm, radius in mm)."""
-    grid, brain, maps = template()
+    grid, brain, maps = template(step_mm)
     rng = np.random.default_rng(seed)
     lesion = np.zeros(grid.shape, np.float32)
     for centre, radius in spheres:
@@ -67,7 +67,8 @@ def session(label, spheres, seed, contrasts=("FLAIR", "T1w", "T2w"), extra=None)
 
 def series(*sessions):
     """Put sessions together."""
-    grid, brain, maps = template()
+    (volume, *_) = sessions[0].volumes.values()
+    grid, brain, maps = template(round(volume.grid.voxel_size_mm[0]))
     return AlignedSeries(grid, tuple(sessions), brain, EYE, maps)
 
 

@@ -121,7 +121,7 @@ def test_a_thin_layer_of_growth_survives_thick_slices_and_agrees_with_the_masks(
 
 def test_the_whole_course_is_measured_like_an_interval():
     spheres = [((26.0, -50.0, 24.0), 5.0), ((26.0, -50.0, 24.0), 8.0), ((-26.0, -50.0, 24.0), 6.0)]
-    sessions = [session(f"0{n + 1}", (sphere,), n + 1, ("FLAIR",)) for n, sphere in enumerate(spheres)]
+    sessions = [session(f"0{n + 1}", (sphere,), n + 1, ("FLAIR",), step_mm=3) for n, sphere in enumerate(spheres)]
     _, change = run(*sessions)
     whole = change.first_to_last
     assert (whole.before, whole.after) == ("01", "03")
