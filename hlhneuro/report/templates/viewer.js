@@ -132,12 +132,13 @@
       crosshairGap: 6,
       fontColor: [1, 1, 1, 1],
       dragMode: 0,
-      mouseEventConfig: { leftButton: { primary: 8 }, rightButton: 3, centerButton: 3 }, // cross; shift
-      touchEventConfig: { singleTouch: 8, doubleTouch: 3 },
       dragAndDropEnabled: false,
       loadingText: "",
       logLevel: "error",
     });
+    // Its constructor takes no option that has no default: 8 moves the cross, 3 shifts the picture.
+    pane.nv.opts.mouseEventConfig = { leftButton: { primary: 8 }, rightButton: 3, centerButton: 3 };
+    pane.nv.opts.touchEventConfig = { singleTouch: 8, doubleTouch: 3 };
     await pane.nv.attachToCanvas(canvas);
     pane.nv.setDrawColormap(labelColours(data.colours[0]));
     pane.nv.drawRimOpacity = 1;
