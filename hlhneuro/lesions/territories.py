@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from hlhneuro.imaging.alignment import AlignedSeries, BoolImage
+from hlhneuro.imaging.template import mni152
+from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.lesions._structures import VENTRICLE, definitions, structures_at
 
 __all__ = [
     "SIDES",
     "Territory",
     "asymmetry_index",
+    "template_territories",
     "territories",
     "territory_labels",
     "territory_load",
@@ -90,6 +93,16 @@ def territory_labels(series: AlignedSeries) -> NDArray[np.int16]:
     inside[brain] = np.where(code > 0, 10 * code + np.where(points[:, 0] < 0, 1, 2), 0)
     labels[box] = _filled(inside, brain, grid.voxel_size_mm, definitions()["rules"]["fill_mm"])
     return labels
+
+
+@cache
+def template_territories() -> tuple[AlignedSeries, NDArray[np.int16]]:
+    """Return MNI152 as a series without sessions, and the territory of each of its voxels."""
+    template = mni152()
+    here = AlignedSeries(template.grid, (), template.brain, AffineTransform.identity(), template.tissue)
+    labels = territory_labels(here)
+    labels.setflags(write=False)
+    return here, labels
 
 
 def _codes(

@@ -13,6 +13,7 @@ import pandas as pd
 import hlhneuro
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.report import COLUMNS, Findings, StageStatus, columns_of, findings_table, write_group_report
+from hlhneuro.settings import ReportSettings
 from hlhneuro.study import Provenance, file_sha256, read_table, write_table
 
 __all__ = ["load_results", "run_group"]
@@ -122,7 +123,7 @@ def read_result(path: Path, name: str) -> pd.DataFrame:
     return table
 
 
-def run_group(out: Path) -> Iterator[StageStatus]:
+def run_group(out: Path, settings: ReportSettings | None = None) -> Iterator[StageStatus]:
     """Write the tables of all subjects and the cohort page."""
     gathered = gather(out)
     yield from gathered.unreadable
@@ -133,5 +134,5 @@ def run_group(out: Path) -> Iterator[StageStatus]:
     status = read_table(out / "status.tsv") if (out / "status.tsv").is_file() else pd.DataFrame()
     failed = pd.DataFrame([vars(one) for one in gathered.unreadable])
     shown = pd.concat([frame for frame in (status, failed) if not frame.empty] or [status], ignore_index=True)
-    write_group_report(gathered.tables | {"status": shown}, out / "group" / "report.html")
+    write_group_report(gathered.tables | {"status": shown}, out / "group" / "report.html", settings)
     yield StageStatus("", "", "group", "done")

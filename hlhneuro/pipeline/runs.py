@@ -129,7 +129,7 @@ def run(
         )
     lost: list[StageStatus] = []
     if level == "group":
-        return RunOutcome(tuple(run_group(out)), out)
+        return RunOutcome(tuple(run_group(out, (settings or Settings()).report)), out)
     if reports_only:
         if sessions:
             raise StudyError("reports are made of all sessions of the run", field="--session-label",

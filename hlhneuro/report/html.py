@@ -14,14 +14,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hlhneuro.report.cohort_view import cohort_view
+from hlhneuro.report.cohort import COHORT_SECTIONS, Cohort, cohort_account
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery, Script
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import SECTIONS
 from hlhneuro.report.words import age_text, number, percent, plural, quantity, sentence
 from hlhneuro.settings import ReportSettings
-from hlhneuro.study.derivatives import write_text
+from hlhneuro.study.derivatives import write_json, write_text
 
 __all__ = ["write_group_report", "write_report"]
 
@@ -74,8 +74,10 @@ def _subject_page(results: SubjectResults, findings: Findings, gallery: Gallery)
     return _page("subject.html.j2", gallery.scripts, account=findings, sections=shown)
 
 
-def write_group_report(tables: Mapping[str, pd.DataFrame], path: str | Path) -> Path:
-    """Write the page of a cohort.
+def write_group_report(
+    tables: Mapping[str, pd.DataFrame], path: str | Path, settings: ReportSettings | None = None
+) -> Path:
+    """Write the page of a cohort, and beside it as JSON every number that it shows.
 
     Parameters
     ----------
@@ -84,9 +86,23 @@ def write_group_report(tables: Mapping[str, pd.DataFrame], path: str | Path) -> 
         session and stage.
     path : path
         HTML file to write.
+    settings : ReportSettings, optional
     """
-    gallery = Gallery(ReportSettings().image_dpi, ReportSettings().spectra_as_svg)
-    return write_text(path, _page("group.html.j2", **cohort_view(tables, gallery)))
+    path = Path(path)
+    near = path.absolute().parents[1] if len(path.absolute().parents) > 1 else path.parent
+    pages = {page.parent.name.removeprefix("sub-"): page for page in near.glob("sub-*/sub-*_report.html")}
+    links = {label: f"../{page.parent.name}/{page.name}" for label, page in pages.items()}
+    cohort = Cohort.of(tables, settings, links)
+    account = cohort_account(cohort)
+    gallery = Gallery(cohort.settings.image_dpi, vectors_left=len(account) + len(account["groups"]["columns"]))
+    shown = []
+    for section in COHORT_SECTIONS:
+        facts = account[section.key]
+        body = _render(f"cohort/{section.key}.html.j2", facts=facts, shown=section.pictures(cohort, facts, gallery))
+        contents = (section.key, section.title)
+        shown.append({"key": section.key, "title": section.title, "contents": contents, "body": Markup(body)})
+    write_json(path.with_suffix(".json"), {"sections": account})
+    return write_text(path, _page("group.html.j2", account=account, sections=shown))
 
 
 @cache

@@ -23,7 +23,9 @@ class ReportSettings:
     image_dpi: int = tuned(120, "expert-set: sharp on screen, pages stay small", "dpi")
     spectra_as_svg: int = tuned(6, "measured: each vector figure takes about 0.3 MB; more are drawn as PNG")
     max_page_mb: float = tuned(10.0, "expert-set: mail servers and browsers still take it; images shrink above", "MB")
-    viewer_max_mb: float = tuned(4.5, "expert-set: under half of the page; pictures of three sessions take 4 to 5", "MB")
+    viewer_max_mb: float = tuned(
+        4.5, "expert-set: under half of the page; pictures of three sessions take 4 to 5", "MB"
+    )
     viewer_voxel_mm: tuple[float, ...] = tuned(
         (1.5, 2.0, 2.5, 3.0), "expert-set: the first that fits; above 3 mm small lesions are no longer seen", "mm"
     )
@@ -36,7 +38,7 @@ class ReportSettings:
         "be another state of the disease",
         "d",
     )
-    summary_findings: int = tuned(6, "expert-set: findings named in the summary before it refers to the table")
+    summary_findings: int = tuned(6, "expert-set: gaps that the summary names before it refers to the findings")
     territory_slices: tuple[int, ...] = tuned((4, 2), "expert-set: axial and coronal slices that fit one row on A4")
     territory_classes_percent: tuple[float, ...] = tuned(
         (1.0, 5.0, 20.0, 50.0), "expert-set: classes of colour; a few per cent of a nucleus matter as well as half", "%"
@@ -47,3 +49,7 @@ class ReportSettings:
     group_limits: tuple[int, ...] = tuned(
         (2, 6), "expert-set: fewest and most groups that one panel shows side by side"
     )
+    echo_classes_s: tuple[float, ...] = tuned(
+        (0.06, 0.2), "expert-set: ratios are followed among short, intermediate and long echo times, never across", "s"
+    )
+    reasons_listed: int = tuned(25, "expert-set: rows of a cohort's page that are read; the rest is folded away")

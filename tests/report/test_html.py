@@ -10,11 +10,10 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hlhneuro.answers import Answer
-from hlhneuro.report import assess, tables_of, write_group_report, write_report
+from hlhneuro.report import assess, write_report
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.sections import SECTIONS
 from tests.report.conftest import IMAGING_FINDINGS
@@ -247,34 +246,3 @@ def test_methods_name_water_only_where_it_was_used(results):
 def test_settings_stand_with_their_source(page, results):
     assert "report.panel_slices" in page
     assert "expert-set" in page
-
-
-@pytest.fixture(scope="module")
-def cohort(results, findings, empty_results):
-    lone = replace(empty_results, subject=replace(empty_results.subject, label="02"))
-    parts = [tables_of(results, findings), tables_of(lone, assess(lone))]
-    return {
-        name: pd.concat([part[name] for part in parts if len(part[name])] or [parts[0][name]], ignore_index=True)
-        for name in parts[0]
-    }
-
-
-def test_cohort_page_shows_everyone_and_who_could_not_be_assessed(cohort, tmp_path):
-    status = pd.DataFrame(
-        [{"subject": "02", "session": "01", "stage": "prepare", "state": "failed", "reason": "no finite signal"}]
-    )
-    path = write_group_report(cohort | {"status": status}, tmp_path / "report.html")
-    text = path.read_text(encoding="utf-8")
-    parsed = Page(text)
-    assert "Cohort of 2 patients" in parsed.text
-    assert len(parsed.of("img")) == 3
-    for label in ("sub-01", "sub-02", "no finite signal", "One session only"):
-        assert label in parsed.text
-    assert text == write_group_report(cohort | {"status": status}, tmp_path / "again.html").read_text(encoding="utf-8")
-
-
-def test_cohort_of_nobody_is_a_page_too(cohort, tmp_path):
-    nobody = {name: table.iloc[:0] for name, table in cohort.items()}
-    text = write_group_report(nobody, tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "Cohort of 0 patients" in text
-    assert text.count("not assessable") >= 3

@@ -1,5 +1,12 @@
 from .accuracy import coverage, detection_curves, lactate_curves, reliability
-from .cohort import interval_changes, load_trajectories, territory_frequency
+from .cohort import (
+    group_comparison,
+    interval_changes,
+    load_trajectories,
+    ratio_trajectories,
+    territory_frequency,
+    territory_frequency_map,
+)
 from .course import timeline
 from .mrsi import grid_quality, metabolite_maps
 from .quality import (
@@ -24,6 +31,7 @@ __all__ = [
     "coverage",
     "detection_curves",
     "grid_quality",
+    "group_comparison",
     "interval_changes",
     "lactate_curves",
     "load_trajectories",
@@ -32,6 +40,7 @@ __all__ = [
     "png_bytes",
     "preparation_steps",
     "ratio_bars",
+    "ratio_trajectories",
     "reliability",
     "save_svg",
     "session_outlines",
@@ -40,6 +49,7 @@ __all__ = [
     "spectrum_fit",
     "template_outlines",
     "territory_frequency",
+    "territory_frequency_map",
     "territory_load",
     "territory_map",
     "timeline",
