@@ -37,7 +37,7 @@ SECTIONS = (
     Section("volumes", "Brain and ventricles", volumes.facts, volumes.pictures),
     Section("spectra", "Spectra", spectra.facts, spectra.pictures, spectra.layout),
     Section("mrsi", "Spectroscopic maps", mrsi.facts, mrsi.pictures),
-    Section("clinical", "Clinical record", clinical.facts),
+    Section("clinical", "Clinical record", clinical.facts, layout=clinical.layout),
     Section("findings", "All findings", layout=answers.layout),
     Section("quality", "Quality", quality.facts, quality.pictures),
     Section("not_done", "What was not done", not_done.facts),
