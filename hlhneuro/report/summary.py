@@ -59,9 +59,9 @@ def _who_and_when(results: SubjectResults) -> str:
     who = f"Patient {results.subject.label}" + (f", {sex}," if sex in ("male", "female") else "")
     if not sessions:
         return f"{who} has no session."
-    spans = [f"{s.date.isoformat() if s.date else 'unknown date'} ({age_text(s.age_years)})" for s in sessions]
+    spans = [f"{s.date.isoformat() if s.date else 'an unknown date'} ({age_text(s.age_years)})" for s in sessions]
     if len(sessions) == 1:
-        return f"{who} was examined once: {spans[0]}."
+        return f"{who} was examined once, on {spans[0]}."
     days = days_between(sessions[0].date, sessions[-1].date)
     times = "twice" if len(sessions) == 2 else f"{len(sessions)} times"
     over = f", {plural(days, 'day')} apart" if days is not None else ""

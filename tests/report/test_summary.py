@@ -144,7 +144,7 @@ def test_one_visit_has_no_change_and_one_lesion_place(patient):
     once = replace(patient, subject=replace(patient.subject, sex=None, sessions=patient.subject.sessions[1:]))
     ones = (replace(LAST[1], value=1.0), replace(LAST[2], value=1.0))
     text = text_of(once, (LAST[0], *ones, *CHANGE))
-    assert text.startswith("Patient 01 was examined once: 2019-04-08 (4.6 years). At this visit (ses-02) 1 lesion meas")
+    assert text.startswith("Patient 01 was examined once, on 2019-04-08 (4.6 years). At this visit (ses-02) 1 lesion ")
     assert "and reaches 1 territory." in text
     assert "Since" not in text
 
@@ -162,7 +162,7 @@ def test_unknown_dates_and_ages_are_no_numbers(patient):
     sessions = tuple(replace(session, date=None, age_years=None) for session in patient.subject.sessions)
     undated = replace(patient, subject=replace(patient.subject, sessions=sessions))
     text = text_of(undated, (*LAST, *CHANGE))
-    assert "from unknown date (age unknown) to unknown date (age unknown)." in text
+    assert "from an unknown date (age unknown) to an unknown date (age unknown)." in text
     assert "Since ses-01 the lesion load has changed" in text
 
 
