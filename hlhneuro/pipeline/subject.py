@@ -67,6 +67,8 @@ def run_stages(task: SubjectRun, ledger: Ledger) -> SubjectResults:
     volumes = run_volumes(task, ledger, aligned, lesions)
     spectra = run_spectra(task, ledger, aligned, lesions)
     grids = run_mrsi(task, ledger, aligned, lesions)
+    for problem in task.clinical.problems:  # one cell or table that cannot be used; the rest of the record is
+        ledger.note("clinical", "failed", problem)
     told, statuses = task.told, tuple(ledger.statuses)
     return SubjectResults(
         *(told.subject, aligned, lesions, change, spectra, statuses, told.settings, told.version),

@@ -25,7 +25,7 @@ class StageStatus:
     ----------
     subject, session, stage : str
         `session` is empty for a stage of the whole subject; `stage` is ``read, prepare, align, lesions, change,
-        signs, spectra, mrsi, findings`` or ``report``.
+        signs, spectra, mrsi, clinical, findings`` or ``report``.
     state : str
         ``done``, ``skipped`` (already there and still valid), ``failed`` or ``not assessable``.
     reason : str
