@@ -27,7 +27,7 @@ class ReportSettings:
         4.5, "expert-set: under half of the page; pictures of three sessions take 4 to 5", "MB"
     )
     viewer_voxel_mm: tuple[float, ...] = tuned(
-        (1.5, 2.0, 2.5, 3.0), "expert-set: the first that fits; above 3 mm small lesions are no longer seen", "mm"
+        (1.5, 1.75, 2.0, 2.5, 3.0), "expert-set: the first that fits; above 3 mm small lesions are no longer seen", "mm"
     )
     viewer_margin_mm: float = tuned(3.0, "expert-set: the brain's edge is seen, skin and face never are", "mm")
     viewer_panes: int = tuned(6, "expert-set: sessions shown at once; browsers keep 8 to 16 graphics contexts")

@@ -20,7 +20,7 @@ CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
 QUIET = (
-    *("--headless", "--no-sandbox", "--no-first-run", "--hide-scrollbars", "--window-size=700,700"),
+    *("--headless", "--no-sandbox", "--no-first-run", "--hide-scrollbars", "--window-size=560,700"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe"),
 )
 DRAWN_BY_CPU = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
