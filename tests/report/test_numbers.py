@@ -18,9 +18,9 @@ from tests.report.conftest import IMAGING_FINDINGS
 from tests.report.test_volumes import COURSE
 from tests.report.walker import (
     Branch,
+    Rows,
     Token,
     Tokens,
-    branch_of,
     decimals_of,
     misfits_of,
     misfits_of_table,
@@ -32,6 +32,8 @@ from tests.report.walker import (
 READY_MADE: set[str] = set()
 DIGITS: set[str] = set()
 STRAY: set[str] = set()
+# Tables whose rows gather what stands in several places of the account; only their section is checked.
+GATHERED = {"territories.affected", "spectra.ratios", "spectra.amounts", "spectra.findings", "clinical.findings"}
 TEMPLATES = files("hlhneuro.report") / "templates"
 SIGNS = LesionSigns(
     (
@@ -195,6 +197,21 @@ def test_every_finding_stands_with_its_own_numbers(known, account, kind):
     assert misfits_of_table(table.rows, _findings(account, kind)) == []
 
 
+def rows_of(page, account):
+    """Yield each row of the tables that show one thing a row: its section, how rows are judged, its numbers."""
+    for key, part in sections_of(page).items():
+        judge = Rows(account, key)
+        for table in part.tables:
+            if not GATHERED & {f"{key}.{name}" for name in table.classes.split()}:
+                for row in table.rows:
+                    yield key, judge, [token for cell in row for token in Tokens(cell)]
+
+
+def test_what_stands_in_one_row_is_told_by_one_part_of_the_account(known, account):
+    wrong = [(key, [token.text for token in row]) for key, judge, row in rows_of(known, account) if not judge.hold(row)]
+    assert wrong == []
+
+
 def altered(token: Token) -> Token:
     """Return the number with another last digit."""
     return replace(token, text=token.text[:-1] + str((int(token.text[-1]) + 1) % 10))
@@ -208,16 +225,15 @@ def test_an_altered_page_is_found_out(known, account):
     assert all("0.61" in one for one in wrong["lesions"])
 
 
-def test_nearly_every_number_that_is_altered_is_found_out(known, account):
-    """A number may by chance become another one of the same section; cells of tables are compared one by one."""
-    for key, part in sections_of(known).items():
-        if key in STRAY | {"settings"}:  # too many numbers for chance; their table is compared cell by cell
-            continue
-        branch = branch_of(account, key)
-        tokens = [token for text in part.texts for token in Tokens(text) if token.kind == "number"]
-        tokens = [token for token in tokens if decimals_of(token.text) > 1]
-        missed = [token for token in tokens if branch.holds(altered(token))]
-        assert len(missed) <= 0.1 * len(tokens), (key, missed)
+def test_most_numbers_that_are_altered_are_found_out(known, account):
+    """Another digit may by chance make another number of the same row; tables compared cell by cell miss none."""
+    found = []
+    for _, judge, row in rows_of(known, account):
+        for place, token in enumerate(row):
+            if decimals_of(token.text) > 1 and token.kind == "number":
+                found.append(not judge.hold([*row[:place], altered(token), *row[place + 1 :]]))
+    assert len(found) > 100
+    assert sum(found) > 0.85 * len(found)
 
 
 @pytest.mark.parametrize("template", sorted(str(p.relative_to(TEMPLATES)) for p in TEMPLATES.rglob("*.j2")))

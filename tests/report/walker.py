@@ -11,6 +11,7 @@ from typing import Any
 __all__ = [
     "Branch",
     "Part",
+    "Rows",
     "Table",
     "Token",
     "Tokens",
@@ -222,6 +223,42 @@ def misfits_of(page: str, account: Mapping[str, Any]) -> dict[str, list[str]]:
         if wrong:
             found[key] = wrong
     return found
+
+
+class Rows:
+    """Judges rows of tables: what stands in one row is told by one small part of the account, not here and there.
+
+    Parameters
+    ----------
+    account : mapping
+    key : str
+        Section of the page.
+    largest : int
+        More numbers than this are not one thing any more.
+    """
+
+    def __init__(self, account: Mapping[str, Any], key: str, largest: int = 60) -> None:
+        labels = [f"ses-{session['label']}" for session in account["sessions"]]
+        parts = list(_parts(account["sections"].get(key, {})))
+        if key == "findings":
+            questions: dict[tuple[str, str], list[Any]] = {}
+            for finding in account["findings"]:
+                questions.setdefault((finding["label"], finding["subject_of"]), []).append(finding)
+            parts += [*account["findings"], *questions.values()]
+        branches = (Branch(labels, part) for part in parts)
+        self._branches = [branch for branch in branches if len(branch.numbers) + len(branch.verbatim) <= largest]
+
+    def hold(self, tokens: Sequence[Token]) -> bool:
+        """Say whether one part holds all of these numbers."""
+        return not tokens or any(all(branch.holds(token) for token in tokens) for branch in self._branches)
+
+
+def _parts(facts: Any) -> Iterator[Any]:
+    """Return every mapping and every list of an account, however deep."""
+    if isinstance(facts, Mapping | list):
+        yield facts
+        for inner in facts.values() if isinstance(facts, Mapping) else facts:
+            yield from _parts(inner)
 
 
 def misfits_of_table(rows: Iterable[Sequence[str]], expected: Iterable[Sequence[Sequence[Any]]]) -> list[str]:
