@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from hlhneuro.lesions.territories import asymmetry_index, territories, territory_labels, territory_load
+from hlhneuro.lesions.territories import (
+    asymmetry_index,
+    template_territories,
+    territories,
+    territory_labels,
+    territory_load,
+)
 from hlhneuro.phantom.cases import sample_patients
 from tests.lesions.synthetic import series, template
 
@@ -121,3 +127,15 @@ def test_asymmetry_index():
     assert asymmetry_index(2, 0) == 1
     assert asymmetry_index(1, 3) == -0.5
     assert np.isnan(asymmetry_index(0, 0))
+
+
+def test_the_template_itself_has_every_territory_on_its_side():
+    here, found = template_territories()
+    assert set(np.unique(found)) == {0} | {territory.label for territory in territories()}
+    assert not here.sessions
+    index = np.argwhere(found)
+    x_mm = index @ here.grid.affine[0, :3] + here.grid.affine[0, 3]
+    left = found[tuple(index.T)] % 10 == 1
+    reach_mm = 2.0  # tissue next to a labelled voxel takes its label, over the middle too
+    assert x_mm[left].max() <= reach_mm
+    assert x_mm[~left].min() >= -reach_mm

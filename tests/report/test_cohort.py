@@ -280,6 +280,24 @@ def test_the_page_is_the_same_on_every_run(one, undrawn, tmp_path):
     assert page_of(one, tmp_path) == page_of(one, tmp_path / "again")
 
 
+def test_words_on_coloured_cells_can_be_read(one, undrawn, tmp_path):
+    """WCAG AA: 4.5 to 1 for text."""
+    text, _ = page_of(one, tmp_path)
+    named = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6})", text))
+    rules = re.findall(r"\.(?:state|answer)-[^{]*\{ background: ([^;]+); color: ([^;]+);", text)
+    assert len(rules) == 4
+
+    def luminance(colour):
+        value = named.get(colour.removeprefix("var(--").removesuffix(")"), colour)
+        channels = np.array([int(value[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        linear = np.where(channels <= 0.03928, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    for back, front in rules:
+        dark, light = sorted((luminance(back), luminance(front)))
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, (back, front)
+
+
 def test_quality_is_told_in_words(twelve):
     volumes = twelve["volumes"]
     hit = (volumes["subject"] == "05") & (volumes["structure"] == "lesion_load")
