@@ -63,6 +63,8 @@ def _what_ran(results: SubjectResults) -> set[str]:
         ran.add("lesions:supplied" if _supplied(results) else "lesions")
     if results.change is not None and results.change.intervals:
         ran.add("change:supplied" if _supplied(results) else "change")
+    if results.change is not None and len(results.change.identities) > 1:
+        ran.add("tracked")
     ran |= _signs(results) | _volumes(results)
     for spectrum in results.spectra:
         if spectrum.fit is None:
@@ -113,5 +115,8 @@ def _values(results: SubjectResults) -> dict[str, Any]:
         "contrasts": join_words(contrasts) or "the available contrasts",
         "false_discovery": f"{results.settings.lesions.false_discovery:.2g}",
         "sign_false_discovery": f"{results.settings.signs.false_discovery:.2g}",
+        "coverage": f"{results.settings.change.coverage_factor:g}",
+        "sign_sd": f"{results.settings.signs.sign_sd:g}",
+        "overlap_percent": f"{100 * results.settings.patterns.overlap_least:.0f}",
         "voxel_mm": f"{aligned.grid.voxel_size_mm[0]:g}" if aligned else "",
     }
