@@ -165,6 +165,17 @@ def test_many_sessions_get_coarser_volumes_and_stay_in_their_share(results, sess
     assert facts["panes"] == min(sessions, 6)
 
 
+def test_a_session_whose_lesions_are_not_assessable_says_so(results):
+    without = replace(results.lesions, sessions=results.lesions.sessions[:2], not_assessable={"03": "too little brain"})
+    change = replace(results.change, intervals=results.change.intervals[:1])
+    told = viewer.facts(replace(results, lesions=without, change=change))["sessions"]
+    assert [(row["lesions"], row["since"], row["no_change"]) for row in told] == [
+        (True, "", "there is no earlier session"),
+        (True, "01", ""),
+        (False, "", "lesions are not assessable"),
+    ]
+
+
 def test_what_never_fits_is_left_out_and_said(results, only_viewer, tmp_path):
     small = with_settings(results, viewer_max_mb=0.1)
     assert "too large" in viewer.facts(small)["reason"]
@@ -326,7 +337,7 @@ def test_change_is_drawn_in_its_colours_from_the_second_session_on(browser):
     choose(browser, "place", "2")  # gone at the last session
     click(browser, "changes")
     browser.wait(f"{READINGS}.includes('resolved')")
-    assert "no earlier session" in browser.run(READINGS)
+    assert "there is no earlier session" in browser.run(READINGS)
     first, last = (len(coloured(picture, COLOURS["blue"])) for picture in pictures(browser))
     assert first == 0
     assert last > 50

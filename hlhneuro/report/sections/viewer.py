@@ -144,7 +144,10 @@ def _window(results: SubjectResults, view: View, name: str) -> Row:
 def _session(results: SubjectResults, label: str) -> Row:
     interval = _interval_to(results, label)
     lesions = results.lesions.session(label) if results.lesions else None
-    why = why_not(results, interval) if interval else "no earlier session to compare with"
+    if interval:
+        why = why_not(results, interval)
+    else:
+        why = "there is no earlier session" if lesions else "lesions are not assessable"
     return {
         "label": label,
         "title": session_title(results, label),

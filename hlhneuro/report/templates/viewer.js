@@ -6,9 +6,9 @@
   const find = (name, from = root) => from.querySelector(`[data-${name}]`);
   const AXIAL = 0, CORONAL = 1, SAGITTAL = 2, ALL = 3; // as niivue numbers its slice types
   const THIN_FILL = 0.01; // niivue draws no outline of a drawing that is fully transparent
-  const ZOOMS = [1, 8], ZOOM_STEP = 1.25;
+  const AT_FIRST = 3, ZOOMS = [1, 8], ZOOM_STEP = 1.25;
   const at = { mm: [0, 0, 0], pan: [0, 0, 0, 1] }; // what all pictures have in common
-  let data, panes = [], following = false;
+  let data, panes = [], following = false, queue = Promise.resolve();
 
   const probe = document.createElement("canvas").getContext("webgl2");
   if (!probe || typeof DecompressionStream === "undefined") return;
@@ -30,6 +30,7 @@
       await start();
       find("invite").hidden = true;
       root.dataset.viewer = "open";
+      panes[0].figure.querySelector("canvas").focus({ preventScroll: true });
     } catch (error) {
       console.error(error);
       find("stage").hidden = true;
@@ -46,17 +47,23 @@
 
   async function start() {
     panes = [...root.querySelectorAll("[data-pane]")].map((figure) => ({ figure }));
-    const shown = Math.min(panes.length, 3);
-    panes.forEach((pane, n) => {
-      // The first session and the last ones.
-      const session = n === 0 ? 0 : Math.max(data.sessions.length - shown + n, n);
-      pane.session = Math.min(session, data.sessions.length - 1);
-      find("session", pane.figure).value = pane.session;
-    });
-    if (find("count")) find("count").value = shown;
+    if (find("count")) find("count").value = Math.min(panes.length, AT_FIRST);
+    assign();
     at.mm = placeOf(0);
     listen();
     await showPanes();
+  }
+
+  function count() {
+    return Number(find("count")?.value ?? 1);
+  }
+
+  // The first session and the last ones.
+  function assign() {
+    visible().forEach((pane, n) => {
+      pane.session = n === 0 ? 0 : data.sessions.length - count() + n;
+      find("session", pane.figure).value = pane.session;
+    });
   }
 
   function placeOf(number) {
@@ -66,10 +73,15 @@
 
   // ---- pictures
 
-  async function showPanes() {
-    const count = Number(find("count")?.value ?? 1);
-    panes.forEach((pane, n) => { pane.figure.hidden = n >= count; });
-    root.querySelector(".panes").dataset.count = count;
+  // One after the other: two quick choices must not load into one picture at the same time.
+  function showPanes() {
+    const done = queue.then(update);
+    queue = done.catch((error) => console.error(error));
+    return done;
+  }
+
+  async function update() {
+    panes.forEach((pane, n) => { pane.figure.hidden = n >= count(); });
     layout();
     following = true; // what niivue draws while it loads moves nothing
     for (const pane of visible()) {
@@ -80,7 +92,7 @@
   }
 
   function visible() {
-    return panes.filter((pane) => !pane.figure.hidden);
+    return panes.slice(0, count());
   }
 
   // Which slices a picture shows, from top to bottom: how large they are, and what is at left, right, top and bottom.
@@ -121,6 +133,7 @@
   async function attach(pane) {
     const canvas = pane.figure.querySelector("canvas");
     pane.nv = new niivue.Niivue({
+      sliceType: Number(find("plane").value),
       isRadiologicalConvention: true,
       sagittalNoseLeft: true,
       isOrientationTextVisible: false, // it is cut at the edges: see `letter`
@@ -241,7 +254,9 @@
     if (nv.drawBitmap?.[x + across * (y + deep * z)]) words.push("lesion");
     const code = location.values[1]?.value;
     if (code) words.push(data.kinds[Math.round(code) - 1]);
-    if (find("changes").checked && data.sessions[pane.session].why) words.push(`change: ${data.sessions[pane.session].why}`);
+    const { lesions, why } = data.sessions[pane.session];
+    if (!lesions) words.push("lesions not assessable");
+    else if (find("changes").checked && why) words.push(`change not assessable: ${why}`);
     reading.textContent = words.join(" · ");
   }
 
@@ -250,12 +265,15 @@
   function listen() {
     find("contrast").addEventListener("change", showPanes);
     find("changes").addEventListener("change", showPanes);
-    find("count")?.addEventListener("change", showPanes);
+    find("count")?.addEventListener("change", () => {
+      assign();
+      showPanes();
+    });
     find("plane").addEventListener("change", () => { layout(); redraw(); });
     find("lesions").addEventListener("change", () => redraw());
     find("fill").addEventListener("input", () => redraw());
     find("strength").addEventListener("input", () => {
-      for (const { nv } of visible()) if (nv.volumes.length > 1) nv.setOpacity(1, strength());
+      for (const { nv } of visible()) if (nv?.volumes.length > 1) nv.setOpacity(1, strength());
     });
     find("place").addEventListener("change", () => {
       const mm = placeOf(find("place").selectedIndex), magnified = at.pan[3];
