@@ -13,7 +13,7 @@ from typing import Any
 from hlhneuro.study._names import sidecar_path
 from hlhneuro.study._plain import canonical_json, plain
 
-__all__ = ["Provenance", "bids_uri", "content_sha256", "file_sha256", "is_current"]
+__all__ = ["Provenance", "bids_uri", "content_sha256", "file_sha256", "is_current", "is_sealed"]
 
 
 @dataclass(frozen=True)
@@ -89,19 +89,30 @@ def is_current(paths: Sequence[str | Path], provenance: Provenance) -> bool:
     return bool(paths) and all(_holds(Path(path), fingerprint) for path in paths)
 
 
+def is_sealed(path: str | Path) -> bool:
+    """Return whether a file is as it was written: its checksum is the one that was kept with it."""
+    return _sealed_record(Path(path)) is not None
+
+
 def _holds(path: Path, fingerprint: str) -> bool:
+    record = _sealed_record(path)
+    return record is not None and bool(record.get("Fingerprint") == fingerprint)
+
+
+def _sealed_record(path: Path) -> Mapping[str, Any] | None:
+    """Return what is kept of a file's making; None if there is nothing, or the file has changed since."""
     try:
         if path.suffix == ".json":
             content = json.loads(path.read_bytes())
-            record = content["Provenance"]
+            record: Mapping[str, Any] = content["Provenance"]
             seal: object = content_sha256(content)
             kept: object = record["SHA256"]
         else:
             record = json.loads(sidecar_path(path).read_bytes())
             seal, kept = file_sha256(path), record["SHA256"][path.name]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return bool(record.get("Fingerprint") == fingerprint and seal == kept)
+        return record if seal == kept else None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def content_sha256(content: Mapping[str, Any]) -> str:

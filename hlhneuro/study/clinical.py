@@ -59,7 +59,8 @@ class ClinicalRecord:
         Returns
         -------
         Observation and int, or None
-            The days are positive if the observation was made before the session. Of two equally near ones, the earlier.
+            The days are positive if the observation was made before the session. Of two equally near ones, the earlier;
+            of one day, one with symptoms.
         """
         if session.date is None:
             return None
@@ -69,7 +70,7 @@ class ClinicalRecord:
             if observation.date is not None and any(observation.has(name) for name in wanted)
         ]
         near = [one for one in near if abs(one[1]) <= within_days]
-        return min(near, key=lambda one: (abs(one[1]), -one[1])) if near else None
+        return min(near, key=lambda one: (abs(one[1]), -one[1], not one[0].neurological_symptoms)) if near else None
 
 
 def age_months(session: Session) -> float | None:

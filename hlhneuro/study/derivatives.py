@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hlhneuro.study._names import derivative_path, parse_derivative_name, sidecar_path
-from hlhneuro.study._provenance import Provenance, bids_uri, file_sha256, is_current
+from hlhneuro.study._provenance import Provenance, bids_uri, file_sha256, is_current, is_sealed
 from hlhneuro.study._writing import (
     read_table,
     write_dataset_description,
@@ -19,6 +19,7 @@ __all__ = [
     "derivative_path",
     "file_sha256",
     "is_current",
+    "is_sealed",
     "parse_derivative_name",
     "read_table",
     "sidecar_path",

@@ -10,12 +10,16 @@ from importlib.resources import files
 
 __all__ = ["EventKind", "event_kind", "event_kinds", "kind_of"]
 
-# "conditioning before HSCT" is no transplantation, "no dexamethasone" no steroid.
+# "no dexamethasone" is no steroid, "conditioning before HSCT" no transplantation; "post-HSCT seizure" is a seizure.
 _NOT_ITSELF = re.compile(
-    r"\b(?:no|not|without|off|stopped|ohne|never|pre|before|prior to|after|post|for|awaiting|planned)[ -]+(?:\w+\s+)?$",
+    r"\b(?:(?:no|not|without|off|stopped|ohne|never)\s+(?:\w+\s+)?"
+    r"|(?:pre|before|prior to|after|post|since|until|for|awaiting|planned)[ -]+(?:(?:the|an?)\s+)?)$",
     re.IGNORECASE,
 )
-_DENIAL = re.compile(r"\s*(?:(?:no|none|not|without|off)\b.*|0|false|n/a|)\s*", re.IGNORECASE | re.DOTALL)
+_UNKNOWN = re.compile(
+    r"\s*(?:unknown|unclear|n\.?k\.?|\?+|not (?:yet )?(?:known|recorded|documented|stated|sure)\b.*|)\s*", re.IGNORECASE
+)
+_DENIAL = re.compile(r"\s*(?:(?:no|none|not|without|off)\b.*|0(?:\.0*)?|false|n/a)\s*", re.IGNORECASE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class EventKind:
         Whether an event without an end is taken to go on.
     in_detail : bool
         Whether the detail of an event may name it.
+    of_day : bool
+        Whether a column of ``sessions.tsv`` that names it speaks of the day of the session.
     """
 
     name: str
@@ -39,6 +45,7 @@ class EventKind:
     words: re.Pattern[str]
     goes_on: bool = False
     in_detail: bool = False
+    of_day: bool = True
 
     def named_in(self, text: str) -> bool:
         """Return whether a text names the kind, and does not deny it."""
@@ -53,14 +60,15 @@ class EventKind:
         parts = [part.strip() for part in re.split(r"[,;]", cell)]
         if named := tuple(part for part in parts if self.named_in(part)):
             return named
-        if self.words.search(column.replace("_", " ")) and not _DENIAL.fullmatch(cell):
+        if self.named_in(column.replace("_", " ")) and not (_DENIAL.fullmatch(cell) or _UNKNOWN.fullmatch(cell)):
             return (f"{column}: {cell.strip()}",)
         return ()
 
     def denied_in_covariate(self, column: str, cell: str) -> bool:
         """Return whether a column of ``sessions.tsv`` says that there was none of the kind."""
-        named = self.words.search(column.replace("_", " "))
-        return bool(named and cell.strip() and _DENIAL.fullmatch(cell))
+        if not self.named_in(column.replace("_", " ")) or _UNKNOWN.fullmatch(cell):
+            return False
+        return _DENIAL.fullmatch(cell) is not None
 
 
 @cache
@@ -74,6 +82,7 @@ def event_kinds() -> tuple[EventKind, ...]:
             re.compile(rf"\b(?:{kind['words']})", re.IGNORECASE),
             kind.get("goes_on", False),
             kind.get("in_detail", False),
+            kind.get("of_day", True),
         )
         for kind in tomllib.loads(text)["kinds"]
     )

@@ -55,7 +55,8 @@ def exposures(session: Session, events: Iterable[TreatmentEvent], kind: EventKin
     going_on = tuple(one.what.lower() for one in found if one.days_before == 0)
     for column, cell in session.covariates.items():
         told = (what for what in kind.in_covariate(column, cell) if not what.lower().startswith(going_on))
-        found += [Exposure(what, 0, "on the day") for what in told]
+        when = (0, "on the day") if kind.of_day else (None, "day not known")
+        found += [Exposure(what, *when) for what in told]
     return tuple(sorted(found, key=lambda one: (one.days_before is None, abs(one.days_before or 0))))
 
 

@@ -12,7 +12,7 @@ from hlhneuro.report.clinical_findings import clinical_findings
 from hlhneuro.report.mimics import mimics
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.settings import Settings
-from hlhneuro.study import Amount, ClinicalRecord, Observation, Session, Subject, TreatmentEvent
+from hlhneuro.study import STEROID_EFFECT_DAYS, Amount, ClinicalRecord, Observation, Session, Subject, TreatmentEvent
 
 DAY = dt.date(2021, 6, 1)
 
@@ -192,3 +192,5 @@ def test_every_mimic_names_known_kinds_a_source_and_a_possible_window():
         assert mimic.source
         assert mimic.from_days <= mimic.to_days
         assert mimic.question.endswith("?")
+    steroids = next(mimic for mimic in mimics() if mimic.code == "steroids_recorded")
+    assert steroids.to_days == STEROID_EFFECT_DAYS  # as where volumes are judged

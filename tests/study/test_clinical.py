@@ -180,6 +180,8 @@ def test_the_nearest_observation_is_the_one_that_says_it():
     assert record.nearest(session(), 2, "ferritin_ug_per_l") is None
     assert record.nearest(session(), 7, "neurological_symptoms") is None  # only an undated one says it
     assert record.nearest(session(None), 7, "ferritin_ug_per_l") is None
+    both = ClinicalRecord(observations=(Observation("01", DAY, False), Observation("01", DAY, True)))
+    assert both.nearest(session(), 7, "neurological_symptoms") == (both.observations[1], 0)
 
 
 def test_the_age_on_a_day_comes_from_the_nearest_session():

@@ -31,6 +31,11 @@ def event(name, days_before, last_days_before=None, detail=""):
         ("bone marrow transplantation", "stem cell transplantation"),
         ("conditioning before HSCT", None),
         ("pre-HSCT work-up", None),
+        ("post-HSCT seizure", "seizure"),
+        ("PRES after HSCT", "PRES"),
+        ("stopped oral dexamethasone", None),
+        ("off-label dexamethasone", "dexamethasone"),
+        ("chimerism since the HSCT", None),
         ("PRES", "PRES"),
         ("CMV present in blood", None),
         ("arterial hypertension", "hypertension"),
@@ -101,12 +106,23 @@ def test_a_drug_that_the_events_name_is_not_told_twice():
         ({"anaesthesia": "none"}, [], "anaesthesia: none"),
         ({"treatment": "etoposide, propofol"}, ["propofol"], ""),
         ({"treatment": "etoposide"}, [], ""),
+        ({"anaesthesia": "unknown"}, [], ""),
+        ({"anaesthesia": "not recorded"}, [], ""),
+        ({"anaesthesia": "0"}, [], "anaesthesia: 0"),
     ],
 )
 def test_columns_of_a_session_count_for_its_day(covariates, named, denial):
     kind = event_kind("anaesthesia")
     assert [one.what for one in exposures(session(**covariates), (), kind)] == named
     assert denied(session(**covariates), kind) == denial
+
+
+def test_a_transplantation_in_a_column_of_a_session_has_no_day():
+    kind = event_kind("stem cell transplantation")
+    (one,) = exposures(session(hsct="yes"), (), kind)
+    assert (one.days_before, one.in_words()) == (None, "hsct: yes, day not known")
+    assert exposures(session(days_since_hsct="45"), (), kind) == ()
+    assert exposures(session(hsct="unknown"), (), kind) == ()
 
 
 def test_every_kind_has_a_group_that_the_time_line_knows():

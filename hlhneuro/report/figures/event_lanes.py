@@ -62,7 +62,7 @@ def draw_lanes(ax: Axes, lanes: Sequence[Lane], axis: TimeAxis, last_day: float)
                 marker = GROUP_MARKERS.get(lane["group"], "|")
                 width = 2.2 if marker == "|" else 0.6
                 ax.plot(
-                    start, row, marker, color=colour, markersize=8 if marker == "|" else 6, markeredgewidth=width,
+                    start, row, marker, color=colour, markersize=8 if marker == "|" else 7, markeredgewidth=width,
                     markeredgecolor=colour if marker == "|" else "white", zorder=3,
                 )  # fmt: skip
             if start < axis.low or (start > axis.high):
