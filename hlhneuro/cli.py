@@ -267,10 +267,11 @@ def progress(*, quiet: bool) -> Iterator[Callable[[StageStatus], None]]:
         tasks = {}
 
         def on_status(status: StageStatus) -> None:
-            if status.subject not in tasks:
+            if status.subject and status.subject not in tasks:
                 tasks[status.subject] = bars.add_task(f"sub-{status.subject}", total=len(STAGES), stage="")
-            reached = STAGES.index(status.stage) + 1 if status.stage in STAGES else None
-            bars.update(tasks[status.subject], stage=f"{status.stage} {status.state}", completed=reached)
+            if status.subject:
+                reached = STAGES.index(status.stage) + 1 if status.stage in STAGES else None
+                bars.update(tasks[status.subject], stage=f"{status.stage} {status.state}", completed=reached)
             if status.reason:
                 bars.console.print(describe(status), markup=False, highlight=False)
 

@@ -134,11 +134,13 @@ def run(
         if sessions:
             raise StudyError("reports are made of all sessions of the run", field="--session-label",
                              remedy="leave it out")  # fmt: skip
-        tasks, lost = saved_runs(study, out, participants, settings)
+        tasks, lost = saved_runs(study, out.absolute(), participants, settings)
     else:
         study = study if isinstance(study, Study) else open_study(study)
+        for problem in study.problems:  # such as a patient whose folder has no name that can be read
+            on_status(StageStatus("", "", "study", "remark", problem))
         subjects = choose_subjects(study, participants, sessions)
-        tasks = _tasks(study, subjects, out, derivatives, settings or Settings(), jobs)
+        tasks = _tasks(study, subjects, out.absolute(), derivatives, settings or Settings(), jobs)
     if dry_run:
         planned = (
             StageStatus(task.subject.label, visit.label, "plan", "to do")

@@ -99,8 +99,8 @@ def test_a_second_run_skips_everything_and_changes_nothing(
     assert not {name for name in changed if "status" not in name and "findings" not in name and "report" not in name}
 
 
-def test_the_group_step_gathers_all_subjects(lean_outcome: RunOutcome, lean_study: Path) -> None:
-    outcome = run(lean_study, lean_outcome.out, "group")
+def test_the_group_step_gathers_all_subjects(lean_outcome: RunOutcome) -> None:
+    outcome = run("nowhere", lean_outcome.out, "group")  # results are enough
     assert outcome.exit_status == 0
     lesions = read_table(lean_outcome.out / "group" / "lesions.tsv")
     assert set(lesions["subject"]) == {"01", "02"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,12 @@ from hlhneuro.lesions import IntervalChange, LesionChange
 from hlhneuro.pipeline.plain import frame_from_json, frame_to_json, grid_from_json, grid_to_json
 from hlhneuro.pipeline.store_fits import fit_from_json, fit_to_json
 from hlhneuro.pipeline.store_images import ImageStore, split_contrast
+from hlhneuro.pipeline.store_study import keep_told
+from hlhneuro.pipeline.task import SubjectRun
+from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import SpectrumFit
-from hlhneuro.study import Provenance
+from hlhneuro.study import ClinicalRecord, Provenance, Scan, Session, Study, Subject, TreatmentEvent
+from hlhneuro.study.observations import Amount, Observation
 
 REALS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -82,3 +87,54 @@ def test_the_whole_course_of_change_is_kept_beside_the_intervals(tmp_path: Path)
     for one, other in zip(store.recall_change(payload).compared, change.compared, strict=True):
         for field in fields(IntervalChange):
             assert np.array_equal(getattr(one, field.name), getattr(other, field.name))
+
+
+def some_task(folder: Path, controls: Path) -> SubjectRun:
+    day = dt.date(2021, 3, 2)
+    path = folder / "study" / "sub-01" / "ses-01" / "anat" / "sub-01_ses-01_T1w.nii.gz"
+    sidecar = {"EchoTime": 0.005, "DeviceSerialNumber": "4711", "StationName": "MR3", "InstitutionName": "here"}
+    scan = Scan(path, "anat", "T1w", {"sub": "01", "ses": "01"}, sidecar)
+    visits = (
+        Session("01", "01", day, 4.4, (scan,), (), (), (f"{path}: bad",), {"scanner": "x"}),
+        Session("01", "02", None, None, (), (), ()),
+    )
+    record = ClinicalRecord(
+        (TreatmentEvent("01", "HSCT", day, None, "a\tb"), TreatmentEvent("01", "unknown", None)),
+        (Observation("01", day, True, {"csf_cells_per_ul": Amount(5.0, "<")}, "note"), Observation("01", None)),
+        (f"{folder / 'study' / 'phenotype'}: bad",),
+    )
+    subject = Subject("01", None, visits, ("one",), {"trigger": "EBV"})
+    settings = replace(
+        Settings(),
+        template=replace(Settings().template, path=str(folder / "home" / "infant")),
+        patterns=replace(Settings().patterns, norm_controls=str(controls)),
+    )
+    task = SubjectRun(Study(folder / "study", "made", (subject,)), subject, folder / "out", settings)
+    vars(task)["clinical"] = record
+    return task
+
+
+def test_what_the_study_told_is_kept_without_where_it_lies(tmp_path: Path) -> None:
+    controls = tmp_path / "home" / "controls.tsv"
+    controls.parent.mkdir()
+    controls.write_text("metabolite\n")
+    task = some_task(tmp_path, controls)
+    told = keep_told(task.folder, task.told, task.settings)
+    assert told == task.told
+    assert told.clinical.events == task.clinical.events
+    assert told.clinical.observations == task.clinical.observations
+    scan = told.subject.sessions[0].images[0]
+    assert (scan.path.as_posix(), scan.sidecar) == ("sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz", {"EchoTime": 0.005})
+    assert told.subject.sessions[0].problems == (f"bids:raw:{scan.path.as_posix()}: bad",)
+    assert told.clinical.problems == ("bids:raw:phenotype: bad",)
+    written = (task.folder / "stages" / "study.json").read_text("utf-8")
+    assert not [word for word in (str(tmp_path), "4711", "MR3", "here") if word in written]
+    controls.unlink()
+    again = SubjectRun.of_saved(task.out, "01")
+    assert Path(again.settings.patterns.norm_controls).read_text() == "metabolite\n"
+    assert again.told == told
+
+
+def test_where_the_files_of_the_user_lie_changes_no_result(tmp_path: Path) -> None:
+    one, other = (some_task(tmp_path, tmp_path / place / "controls.tsv") for place in ("here", "there"))
+    assert one.provenance("findings", {}, "patterns") == other.provenance("findings", {}, "patterns")
