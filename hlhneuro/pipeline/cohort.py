@@ -14,7 +14,7 @@ import hlhneuro
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.report import COLUMNS, Findings, StageStatus, columns_of, findings_table, write_group_report
 from hlhneuro.settings import ReportSettings
-from hlhneuro.study import Provenance, file_sha256, read_table, write_table
+from hlhneuro.study import Provenance, file_sha256, is_sealed, read_table, write_table
 
 __all__ = ["load_results", "run_group"]
 
@@ -110,16 +110,15 @@ def read_result(path: Path, name: str) -> pd.DataFrame:
     """
     if name == "findings":
         try:
-            return findings_table(Findings.from_json(json.loads(path.read_text("utf-8"))))
+            table = findings_table(Findings.from_json(json.loads(path.read_text("utf-8"))))
         except (OSError, ValueError, AttributeError) as error:
             raise InputError("the findings cannot be read", path=path, found=error, remedy=AGAIN) from error
-    table = read_table(path)
+    else:
+        table = read_table(path)
+    if not is_sealed(path):
+        raise InputError("the file is not as it was written: cut or edited", path=path, remedy=AGAIN)
     if missing := [column for column in COLUMNS[name] if column not in table]:
         raise InputError("columns are missing", path=path, field=", ".join(missing), remedy=AGAIN)
-    for column, (unit, _) in COLUMNS[name].items():
-        found = table[column].dropna()
-        if unit and pd.to_numeric(found, errors="coerce").isna().any():
-            raise InputError("a number is none", path=path, field=column, found=found.iloc[0], remedy=AGAIN)
     return table
 
 

@@ -67,8 +67,8 @@ def session(label, spheres, seed, contrasts=("FLAIR", "T1w", "T2w"), extra=None,
 
 def series(*sessions):
     """Put sessions together."""
-    (volume, *_) = sessions[0].volumes.values()
-    grid, brain, maps = template(round(volume.grid.voxel_size_mm[0]))
+    steps_mm = {round(volume.grid.voxel_size_mm[0]) for one in sessions for volume in one.volumes.values()}
+    grid, brain, maps = template(*steps_mm)
     return AlignedSeries(grid, tuple(sessions), brain, EYE, maps)
 
 

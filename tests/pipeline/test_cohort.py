@@ -62,9 +62,12 @@ def damage(out: Path, how: str) -> str:
     elif how == "binary":
         volumes.write_bytes(b"\xff\xfe\x00\x01")
     elif how == "column":
-        volumes.write_text("subject\tsession\n02\t01\n")
+        table = read_table(volumes).drop(columns=["volume_ml"])
+        write_table(volumes, table, COLUMNS["volumes"], MADE)
     elif how == "number":
-        volumes.write_text(volumes.read_text("utf-8").replace("4.0", "four"))
+        volumes.write_text(volumes.read_text("utf-8").replace("4.0", "5.0"))
+    elif how == "half":
+        volumes.write_text(volumes.read_text("utf-8")[:-30])
     elif how == "missing":
         volumes.unlink()
     elif how == "cut":
@@ -76,7 +79,7 @@ def damage(out: Path, how: str) -> str:
     return findings.name if how in ("cut", "list", "version") else "volumes"
 
 
-@pytest.mark.parametrize("how", ["empty", "binary", "column", "number", "missing", "cut", "list", "version"])
+@pytest.mark.parametrize("how", ["empty", "binary", "half", "column", "number", "missing", "cut", "list", "version"])
 def test_a_damaged_file_of_one_patient_is_told_and_the_others_are_shown(out: Path, how: str) -> None:
     named = damage(out, how)
     with pytest.warns(UserWarning, match="sub-02 is left out in part") as told:

@@ -266,12 +266,14 @@ def test_a_result_is_current_until_anything_changes(tmp_path):
     matrix = d.write_text(tmp_path / "x_xfm.txt", "matrix\n", PROVENANCE)
     everything = [image, table, record, matrix]
     assert d.is_current(everything, PROVENANCE)
+    assert all(d.is_sealed(path) for path in everything)
     assert not d.is_current([], PROVENANCE)
     assert not d.is_current([*everything, tmp_path / "absent.tsv"], PROVENANCE)
     assert not d.is_current(everything, d.Provenance("lesions", PROVENANCE.sources, {"threshold": 0.6}, "0.1.0"))
     for path, old, new in [(table, "1", "2"), (record, "1.5", "1.6"), (matrix, "matrix", "other")]:
         path.write_text(path.read_text().replace(old, new))
         assert not d.is_current([path], PROVENANCE), path.name
+        assert not d.is_sealed(path), path.name
     d.sidecar_path(image).unlink()
     assert not d.is_current([image], PROVENANCE)
     assert not d.is_current([d.write_json(tmp_path / "g.json", {"a": 1})], PROVENANCE)
