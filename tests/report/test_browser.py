@@ -48,7 +48,8 @@ FAINT = """(() => {
 })()"""
 WIDER = """[...document.querySelectorAll("main *, header *")].filter(e => !e.closest(".scroll") && e.checkVisibility()
   && e.getBoundingClientRect().right > document.documentElement.clientWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
-CUT = """[...document.querySelectorAll(".scroll")].filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)"""
+CUT = """[...document.querySelectorAll(".scroll")]
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)"""
 
 
 @pytest.fixture(scope="module")
