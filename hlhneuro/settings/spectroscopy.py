@@ -119,6 +119,19 @@ class SpectraSettings:
     water_voxel_tolerance: float = tuned(0.1, "expert-set: part of the voxel's shortest edge it may be off")
     eddy_noise_sd: float = tuned(8.0, "expert-set: noise then turns the phase by 5 degrees")
     eddy_lowest_part: float = tuned(0.005, "expert-set: weaker water may be a beat with another signal")
+    lineshape_decays_s: tuple[float, ...] = tuned(
+        (0.01, 0.03, 0.1, 0.3), "expert-set: time constants of eddy currents that outlast the pulses", "s"
+    )
+    lineshape_sd_rad: float = tuned(3.0, "expert-set: 10 Hz that decay with 50 ms turn the phase by as much", "rad")
+    lineshape_residual_ratio: float = tuned(
+        1.1, "expert-set: residual over noise from which on a phase shared by all lines is looked for"
+    )
+    lineshape_gain: float = tuned(
+        50.0, "expert-set: chi-square with four degrees of freedom is above 24 once in ten thousand; twice that"
+    )
+    lineshape_part: float = tuned(
+        0.2, "expert-set: part of what the fit leaves; signals that the basis lacks give below 0.17, eddy currents more"
+    )
     water_window_s: float = tuned(0.02, "expert-set: where the water signal is extrapolated to time zero from", "s")
     clipped_samples: int = tuned(
         3, "expert-set: equal greatest values in a row; the longest run in 66 sound files of all makers is 1"

@@ -15,7 +15,8 @@ from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._bacteria import look_for_bacteria
-from hlhneuro.spectroscopy._core import Fitted, make_problem, solve, spread
+from hlhneuro.spectroscopy._core import Fitted, make_problem, spread
+from hlhneuro.spectroscopy._lineshape import solve_prepared
 from hlhneuro.spectroscopy._ratio_priors import NO_PRIORS, load_ratio_priors
 from hlhneuro.spectroscopy._tables import concentration_table, correlations_of, full_width, verdict
 from hlhneuro.spectroscopy.basis import Basis, add_broad_signals, check_basis_fits, simulate_basis
@@ -121,7 +122,7 @@ def fit_spectrum(
         started = time.perf_counter()
         suited, notes = _suited_basis(prepared.spectrum, basis, settings)
         problem = make_problem(suited, settings)
-        fitted = solve(problem, prepared.spectrum.fid)
+        prepared, fitted = solve_prepared(problem, prepared)
         seconds = time.perf_counter() - started
         evidence = detect_listed(problem, fitted)
         problem, fitted, evidence, more = look_for_bacteria(problem, fitted, evidence, prepared.spectrum)

@@ -15,6 +15,7 @@ from hlhneuro.errors import InputError
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import _model as nl
 from hlhneuro.spectroscopy._core import Fitted, Problem, make_problem, solve, spread
+from hlhneuro.spectroscopy._lineshape import solve_prepared
 from hlhneuro.spectroscopy._start_field import StartField, find_start_field
 from hlhneuro.spectroscopy._tables import rows_of, verdict
 from hlhneuro.spectroscopy.basis import Basis
@@ -186,8 +187,8 @@ def fit_mrsi(
         typical = _reference(fids, field, chosen, problem)
         maps = _Maps(grid.shape, problem)
         for index, one in prepared.items():
-            fid = one.spectrum.fid
-            fitted = solve(problem, fid, _start(typical, problem, fid, float(field.shift_hz[index])))
+            start = _start(typical, problem, one.spectrum.fid, float(field.shift_hz[index]))
+            one, fitted = solve_prepared(problem, one, start)
             held = _fractions(tissue, index)
             scale = water_scale(
                 one.spectrum, one.water, settings, tissue=held, age_years=age_years, refused=one.refused

@@ -23,7 +23,7 @@ from hlhneuro.spectroscopy.spectra import REFERENCE_PPM, Spectrum, check_not_cli
 from hlhneuro.spectroscopy.transients import Averaged, average_transients
 from hlhneuro.spectroscopy.water_removal import remove_water
 
-__all__ = ["Prepared", "Stage", "preprocess"]
+__all__ = ["Prepared", "Stage", "make_stage", "preprocess"]
 
 _Complex = NDArray[np.complex128]
 _Float = NDArray[np.float64]
@@ -80,6 +80,11 @@ class Prepared:
         """How many transients were left out; None where the data came averaged."""
         rejected = dict(self.record).get("transients", {}).get("rejected")
         return len(rejected) if isinstance(rejected, list) else None
+
+    @property
+    def eddy_corrected(self) -> bool:
+        """Whether a water reference has taken the phase of eddy currents away."""
+        return "eddy-current correction" in dict(self.record)
 
     @property
     def water_ppm(self) -> float | None:
@@ -140,7 +145,7 @@ def preprocess(
     if removed:
         water_spectrum = np.abs(np.fft.fftshift(np.fft.fft(single.fid - cleaned)))
         told["place_ppm"] = round(float(single.ppm[int(np.argmax(water_spectrum))]), 3)  # far off, it hides metabolites
-        stages.append(_stage("residual water removal", single, single.fid, cleaned))
+        stages.append(make_stage("residual water removal", single, single.fid, cleaned))
     single = single.with_fid(cleaned)
     if looks_conjugated(single, settings.conjugate_energy_ratio):
         raise InputError(
@@ -222,7 +227,7 @@ def _averaged(
         )
     )
     if stages is not None:
-        stages.append(_stage("transients", spectrum, fids.mean(axis=1), found.fid, _courses(found)))
+        stages.append(make_stage("transients", spectrum, fids.mean(axis=1), found.fid, _courses(found)))
     return spectrum.with_fid(found.fid)
 
 
@@ -256,7 +261,7 @@ def _without_eddy_currents(
             },
         )
     )
-    stages.append(_stage("eddy-current correction", spectrum, spectrum.fid, corrected))
+    stages.append(make_stage("eddy-current correction", spectrum, spectrum.fid, corrected))
     return spectrum.with_fid(corrected)
 
 
@@ -271,12 +276,13 @@ def _coil_stage(spectrum: Spectrum, data: _Complex, weights: CoilWeights) -> Sta
     best = int(np.argmax(strength))
     together = weights.combine(data).mean(axis=1)
     own = np.sqrt(np.mean(np.abs(together[-max(32, data.shape[0] // 5) :]) ** 2))
-    return _stage("coil combination", spectrum, alone[:, best] / noise[best], together / max(float(own), 1e-300))
+    return make_stage("coil combination", spectrum, alone[:, best] / noise[best], together / max(float(own), 1e-300))
 
 
-def _stage(
+def make_stage(
     name: str, spectrum: Spectrum, before: _Complex, after: _Complex, courses: Mapping[str, _Float] | None = None
 ) -> Stage:
+    """Return what a step did to a FID; `spectrum` gives the axes."""
     shown = (spectrum.ppm > 0.0) & (spectrum.ppm < 5.5)
     signals = (spectrum.ppm > 1.8) & (spectrum.ppm < 3.6)
     curves = []
