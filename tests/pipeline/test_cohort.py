@@ -92,5 +92,6 @@ def test_a_damaged_file_of_one_patient_is_told_and_the_others_are_shown(out: Pat
     assert str(out) not in statuses[0].reason  # no path of this machine in a page
     page = (out / "group" / "report.html").read_text("utf-8")
     assert named in page
+    assert "Not all results of sub-02 could be read" in page
     for label in ("sub-01", "sub-02", "sub-03"):
         assert label in page

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from hlhneuro.answers import Answer
+from hlhneuro.report.assessment import TROUBLE
 from hlhneuro.report.cohort.section import Cohort, Row
 from hlhneuro.report.courses import spread_of
 from hlhneuro.report.words import sex_text
@@ -34,8 +35,16 @@ def facts(cohort: Cohort) -> Row:
         "sexes": _counts(first["sex"].map(sex_text, na_action="ignore"), "patients"),
         "scanners": _counts(sessions["scanner"], "sessions"),
         "made_with": _counts(_made_with(first), "patients"),
+        "unreadable": _unreadable(cohort),
+        "folded": len(rows) > cohort.settings.reasons_listed,
         "rows": rows,
     }
+
+
+def _unreadable(cohort: Cohort) -> list[str]:
+    """Return the patients of whom the group step could not read every file."""
+    failed = cohort.status[(cohort.status["stage"] == "group") & cohort.status["state"].isin(TROUBLE)]
+    return [subject for subject in cohort.subjects if subject in set(failed["subject"])]
 
 
 def _made_with(visits: pd.DataFrame) -> pd.Series[Any]:
