@@ -143,12 +143,16 @@ def said_of_change(results: SubjectResults, asked: Asked) -> Iterator[Said]:
         return
     before, last, first = sessions[-2].label, sessions[-1].label, sessions[0].label
     load = asked.about("lesion_load_change", before, last)
-    if load is not None:
-        yield _since(results, asked, load)
+    said = [_since(results, asked, load)] if load is not None else []
     whole = asked.about("lesion_load_change", first, last) if first != before else None
     if whole is not None and whole.answer is not Answer.NOT_ASSESSABLE:
         days = _days(results, first, last)
-        yield Said(f"Over the whole course{f' of {days}' if days else ''} {_change(whole)}.", (whole.code,))
+        text = f"over the whole course{f' of {days}' if days else ''} {_change(whole)}"
+        if load is not None and load.answer is not Answer.NOT_ASSESSABLE:
+            said = [Said(f"{said[0].text.removesuffix('.')}; {text}.", said[0].codes)]
+        else:
+            said.append(Said(sentence(text), (whole.code,)))
+    yield from said
 
 
 def _since(results: SubjectResults, asked: Asked, load: Finding) -> Said:

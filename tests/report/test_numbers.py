@@ -166,8 +166,8 @@ def _findings(account, kind):
         for one in (finding for finding in own if finding["answer"] == answer):
             sessions = "" if one["scope"] == "subject" else " ".join(f"ses-{label}" for label in one["sessions"])
             question = [one["label"], one["subject_of"], sessions]
-            measured = [one["value"], one["standard_uncertainty"], one["unit"]]
-            yield [answer], question, [*measured, one["threshold"], one["threshold_source"]], [one["reason"]]
+            measured = [one["value"], one["standard_uncertainty"], one["unit"], one["threshold"]]
+            yield [answer], question, measured, [one["reason"], one["threshold_source"]]
 
 
 VOLUME_CELLS = (("measured", "percent"), ("change", "ml"), ("expected", "percent"), ("excess", "percent"))

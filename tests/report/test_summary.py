@@ -156,6 +156,8 @@ def test_a_longer_course_is_told_as_a_whole_as_well(results):
     assert "examined 3 times" in text
     assert "Since ses-02, 84 days before, change could not be assessed: no contrast at both." in text
     assert "Over the whole course of 119 days the lesion load has changed by −4.00 ± 0.50 ml" in text
+    both = text_of(replace(results, lesions=None), (whole, replace(step, answer=ABSENT, value=0.4)))
+    assert "within the measurement error; over the whole course of 119 days the lesion load has changed by" in both
 
 
 def test_unknown_dates_and_ages_are_no_numbers(patient):

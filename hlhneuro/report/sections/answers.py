@@ -78,13 +78,15 @@ def _matrix(findings: Findings, own: Sequence[Finding], scopes: Sequence[str], n
 def _finding(finding: Finding) -> Row:
     where = [finding.subject_of] if finding.subject_of else []
     where += [sessions_text(finding.sessions, finding.scope)] if finding.scope != "subject" else []
-    limit = "" if finding.threshold is None else f"compared with {quantity(finding.threshold, None, finding.unit)}"
+    # The cut-off of the literature is quoted with its source; nothing was compared with it.
+    compared = finding.threshold is not None and finding.code != "affected_territory_count"
     return {
         "answer": finding.answer.value,
         "key": finding.answer.value.replace(" ", "-"),
         "label": finding.label,
         "where": ", ".join(filter(None, where)) or "whole course",
         "value": value_text(finding),
-        "limit": ", ".join(filter(None, (limit, finding.threshold_source))),
+        "limit": f"compared with {quantity(finding.threshold, None, finding.unit)}" if compared else "",
+        "source": finding.threshold_source,
         "reason": finding.reason,
     }
