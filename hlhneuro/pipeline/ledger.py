@@ -196,12 +196,12 @@ class Ledger:
     def _valid(self, record: Path, fingerprint: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            same = found["fingerprint"] == fingerprint and all(
+                (self.folder / name).is_file() and file_sha256(self.folder / name) == sha
+                for name, sha in found["files"].items()
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # damaged: as if it were not there
             return None
-        same = found["fingerprint"] == fingerprint and all(
-            (self.folder / name).is_file() and file_sha256(self.folder / name) == sha
-            for name, sha in found["files"].items()
-        )
         return found if same else None
 
     def _replay(self, rows: Iterable[Mapping[str, str]]) -> None:

@@ -72,9 +72,10 @@ def test_a_result_that_cannot_be_read_back_is_computed_again(stage: Stage, tmp_p
     assert states(again) == [("read", "failed"), ("align", "done")]
 
 
-def test_a_broken_record_is_computed_again(stage: Stage, tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ['{"fingerprint": "a", "fil', "{}", "[]", "null", '{"fingerprint": "a", "files": 1}'])
+def test_a_broken_record_is_computed_again(stage: Stage, tmp_path: Path, text: str) -> None:
     stage.run(Ledger(tmp_path, "01"))
-    (tmp_path / "stages" / "align.json").write_text('{"fingerprint": "a", "fil')
+    (tmp_path / "stages" / "align.json").write_text(text)
     assert stage.run(Ledger(tmp_path, "01")) == "result"
     assert stage.computed == 2
 
