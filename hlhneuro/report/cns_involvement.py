@@ -18,7 +18,7 @@ from hlhneuro.study import (
     observed_columns,
 )
 
-__all__ = ["CNS_QUESTIONS", "amount_text", "cns_findings"]
+__all__ = ["CNS_QUESTIONS", "SUPPLY", "amount_text", "cns_findings"]
 
 CNS_QUESTIONS = {
     "neurological_symptoms": "Were there neurological symptoms near the session?",
@@ -42,7 +42,7 @@ HORNE = {
 }
 HORNE_SOURCE = "Horne 2008, Br J Haematol: four groups of 193 children at diagnosis; images are no part of them"
 IMAGE_CODES = ("lesion_present", "leptomeningeal_enhancement")
-SUPPLY = "add a row near the session to phenotype/clinical.tsv"
+SUPPLY = "; add a row near the session to phenotype/clinical.tsv"
 
 
 def cns_findings(
@@ -87,7 +87,7 @@ def _finding(session: Session, code: str, answer: Answer, reason: str, **more: f
 def _no_observation(session: Session, what: str, within_days: int) -> str:
     if session.date is None:
         return "the date of the session is not known, so that no observation stands beside it"
-    return f"{what} within {within_days} days of the session; {SUPPLY}"
+    return f"{what} within {within_days} days of the session{SUPPLY}"
 
 
 def _when(date: object, days: int) -> str:
@@ -141,7 +141,8 @@ def _fluid(
 
 def _abnormal(session: Session, parts: list[Finding]) -> Finding:
     """Abnormal if either is raised, normal if neither is; one that is not known leaves it open."""
-    told = "; ".join(part.reason for part in parts)
+    told = "; ".join(part.reason.removesuffix(SUPPLY) for part in parts)
+    told += SUPPLY if any(part.reason.endswith(SUPPLY) for part in parts) else ""
     answers = [part.answer for part in parts]
     if Answer.PRESENT in answers:
         raised = [part for part in parts if part.answer is Answer.PRESENT]

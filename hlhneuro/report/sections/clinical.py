@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hlhneuro.answers import Finding
+from hlhneuro.report.cns_involvement import SUPPLY
 from hlhneuro.report.findings import Findings
 from hlhneuro.report.mimics import mimics
 from hlhneuro.report.results import SubjectResults
@@ -15,6 +16,7 @@ from hlhneuro.study import Observation, ObservedColumn, Subject, age_on, observe
 
 __all__ = ["facts", "layout"]
 
+SIDE_BY_SIDE = 4  # sessions in one table: more are too narrow on A4
 # The three parts of involvement, each with what it rests on, and what is said of two of them together.
 PARTS = (
     ("Symptoms", ("neurological_symptoms",)),
@@ -107,11 +109,16 @@ def layout(findings: Findings) -> Row:
             for mimic in mimics()
         ],
         "sessions": sessions,
+        "side_by_side": SIDE_BY_SIDE,
     }
 
 
 def _part(found: Mapping[str, Finding], codes: Sequence[str]) -> Row:
+    """Return an answer with the single ones it rests on; where none of these is on record, once why not."""
     whole, *parts = [_told(found.get(code)) for code in codes]
+    missing = [one for code in codes[1:] if (one := found.get(code)) is None or one.reason.endswith(SUPPLY)]
+    if parts and len(missing) == len(parts):
+        return whole | {"reason": "nothing on record near the session", "parts": []}
     return whole | {"parts": parts}
 
 
@@ -120,4 +127,4 @@ def _told(finding: Finding | None, told_elsewhere: str = "") -> Row:
     if finding is None:
         return {"answer": "not assessable", "reason": ""}
     reason = finding.reason.replace(f": {told_elsewhere}", "") if told_elsewhere else finding.reason
-    return {"answer": finding.answer.value, "reason": reason}
+    return {"answer": finding.answer.value, "reason": reason.removesuffix(SUPPLY)}
