@@ -25,7 +25,7 @@ SERIES = (
     (COLOURS["purple"], "xxxx"),
     (COLOURS["sky"], "\\\\\\\\"),
 )
-MOST_IN_A_ROW = 12  # bars of one panel that can still be told apart in a sixth of the page
+MOST_BARS = (12, 30)  # in one panel, that can still be told apart in a sixth and in a third of the page
 
 
 def ratio_bars(results: SubjectResults, *, width_in: float = 9.4) -> Figure:
@@ -49,7 +49,7 @@ def ratio_bars(results: SubjectResults, *, width_in: float = 9.4) -> Figure:
         raise NotAssessable("no spectrum has a usable fit", remedy="see what was not done, and why")
     sessions = list(dict.fromkeys(one.session for one in results.spectra))
     series = list(dict.fromkeys(_series(one) for one in sorted(fitted, key=_order)))
-    rows = 1 if len(sessions) * len(series) <= MOST_IN_A_ROW else 2
+    rows = 1 + sum(len(sessions) * len(series) > most for most in MOST_BARS)
     figure = new_figure(width_in, 0.45 + 1.75 * rows)
     panels = figure.subplots(rows, len(RATIOS) // rows, squeeze=False).ravel()
     for ax, (name, title) in zip(panels, RATIOS.items(), strict=True):
