@@ -107,8 +107,11 @@
     const shown = tiles();
     const wide = Math.max(...shown.map((tile) => tile.wide));
     const high = shown.reduce((sum, tile) => sum + tile.high, 0);
+    const { style } = find("panes");
+    style.setProperty("--shape", wide / high);
+    style.setProperty("--beside", count());
+    style.setProperty("--taller", shown.length > 1 ? 1.5 : 1);
     for (const { figure } of panes) {
-      figure.style.setProperty("--shape", wide / high);
       const frame = figure.querySelector(".frame");
       frame.querySelectorAll(".side").forEach((old) => old.remove());
       let top = 0;
