@@ -137,3 +137,10 @@ def test_no_result_tells_who_the_patient_is_or_where_files_lie(outcome: RunOutco
     for column in ("patient_name", "given_name", "PatientName"):
         assert column in told  # that it has to be removed
     assert "bids:raw:sub-02/ses-01/anat/sub-02_ses-01_T1w.nii.gz" in page(outcome, "02")
+
+
+def test_what_failed_is_told_again_in_the_same_words(outcome: RunOutcome) -> None:
+    folder = outcome.out / "sub-02"
+    before = {path.name: path.read_bytes() for path in folder.glob("sub-02_*") if "status" not in path.name}
+    assert run("nowhere", outcome.out, participants=["02"], reports_only=True).exit_status == 1
+    assert before == {path.name: path.read_bytes() for path in folder.glob("sub-02_*") if "status" not in path.name}
