@@ -49,6 +49,9 @@ def test_a_wrong_cell_becomes_a_row_of_the_account_and_all_else_is_answered(tmp_
     assert (found["neurological_symptoms"], found["csf_cells_raised"]) == ("present", "present")
     assert (found["csf_protein_raised"], found["horne_group"]) == ("not assessable", "present")
     assert found["recent_intrathecal_methotrexate"] == "present"
+    account = json.loads((out / "sub-01" / "sub-01_findings.json").read_text("utf-8"))
+    told = [finding["code"] for finding in account["findings"] if finding["reason"] == row["reason"]]
+    assert told == ["clinical_table_problem"]  # once, and not again as a stage that failed
     assert answers(out, "02")["horne_group"] == "absent"
     assert answers(out, "02")["seizure_recorded"] == "not assessable"
     record = load_subject(out, "01").clinical  # kept beside the results, without the study
