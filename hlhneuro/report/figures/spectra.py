@@ -19,6 +19,7 @@ __all__ = ["preparation_steps", "spectrum_fit"]
 
 # Where the peaks that are read by eye stand, in ppm: Govindaraju 2000; lipid after the LCModel simulations.
 PEAKS_PPM = {"mI": 3.55, "Cho": 3.20, "Cr": 3.03, "NAA": 2.01, "Lac, Lip": 1.31, "Lip": 0.90}
+ASIDE_PT = {"Cho": -3, "Cr": 3}  # neighbours that would write over each other
 LIPID, MACROMOLECULE = "tLip", "tMM"
 # What is drawn apart, from top to bottom, always in this order: name in the table, basis functions in it.
 GROUPS = {
@@ -103,7 +104,7 @@ def _name_peaks(ax: Axes, fit: SpectrumFit, span: float) -> None:
         ax.annotate(
             name,
             (place, near + 0.02 * span),
-            xytext=(0, 8),
+            xytext=(ASIDE_PT.get(name, 0), 8),
             textcoords="offset points",
             ha="center",
             fontsize=8,
