@@ -24,6 +24,7 @@ _Complex = NDArray[np.complex128]
 NAME = "phase shared by all lines"
 _STEPS = 6  # Gauss-Newton steps; made spectra need two to four
 _SMALL_RAD = 0.02
+_PROMISED = 0.5  # of the gain that is wanted; a first step that promises less is not tried
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,15 @@ def straighten(problem: Problem, fitted: Fitted, fid: _Complex) -> Straightened 
     settings = problem.settings
     if spread(fitted.solution.residual) < settings.lineshape_residual_ratio * fitted.noise_sd:
         return None
+    # What the fit leaves beyond noise has many causes; this one has to explain a good part of it.
+    beyond = (spread(fitted.solution.residual) / fitted.noise_sd) ** 2 - 1.0
+    wanted = max(settings.lineshape_gain, settings.lineshape_part * beyond * 2 * fitted.model.data.size)
     shapes = _decays(problem.time_s, np.abs(fid), settings)
     amounts, best, here = np.zeros(len(shapes)), fitted, fid
     for _ in range(_STEPS):
-        moved = _step(problem, best, here, shapes, amounts)
+        moved, promised = _step(problem, best, here, shapes, amounts)
+        if best is fitted and promised < _PROMISED * wanted * fitted.noise_sd**2:
+            return None
         turned = fid * np.exp(-1j * ((amounts + moved) @ shapes))
         again = solve(problem, turned, best)
         if again.solution.linear.cost >= best.solution.linear.cost:
@@ -108,9 +114,7 @@ def straighten(problem: Problem, fitted: Fitted, fid: _Complex) -> Straightened 
     without = min(back.solution.linear.cost, fitted.solution.linear.cost)
     gain = (without - best.solution.linear.cost) / fitted.noise_sd**2
     gain -= float(np.sum((amounts / settings.lineshape_sd_rad) ** 2))
-    # What the fit leaves beyond noise has many causes; this one has to explain a good part of it.
-    beyond = (spread(fitted.solution.residual) / fitted.noise_sd) ** 2 - 1.0
-    if gain < max(settings.lineshape_gain, settings.lineshape_part * beyond * 2 * fitted.model.data.size):
+    if gain < wanted:
         return None
     return Straightened(here, best, amounts @ shapes, gain)
 
@@ -127,8 +131,8 @@ def _decays(time_s: _Float, weight: _Float, settings: SpectraSettings) -> _Float
     return np.asarray(grown - fitted.T @ plain)
 
 
-def _step(problem: Problem, fitted: Fitted, fid: _Complex, shapes: _Float, amounts: _Float) -> _Float:
-    """Return the Gauss-Newton step of the decays, with all parameters of the fit and the baseline free."""
+def _step(problem: Problem, fitted: Fitted, fid: _Complex, shapes: _Float, amounts: _Float) -> tuple[_Float, float]:
+    """Return the Gauss-Newton step of the decays, all else free as well, and by how much it should lower the cost."""
     point, model, settings = fitted.solution, fitted.model, problem.settings
     phase = point.parameters[nl.PHASE0] + point.parameters[nl.PHASE1] * model.offset_ppm
     spectra = np.fft.fftshift(np.fft.fft(shapes * fid, axis=-1), axes=-1)
@@ -148,4 +152,6 @@ def _step(problem: Problem, fitted: Fitted, fid: _Complex, shapes: _Float, amoun
     scale = np.sqrt(np.clip(np.diag(information), 1e-300, None))
     scaled = information / np.outer(scale, scale)
     scaled.flat[:: len(slope) + 1] += 1e-9
-    return np.asarray(solve_positive(scaled, slope / scale) / scale)[-decays:]
+    columns = solve_positive(scaled, np.eye(len(slope))[:, -decays:]) / (scale[:, None] * scale[-decays:])
+    moved = slope @ columns
+    return np.asarray(moved), float(moved @ solve_positive(columns[-decays:], moved))

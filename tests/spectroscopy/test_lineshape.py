@@ -82,9 +82,10 @@ def test_the_step_goes_where_the_cost_falls():
     problem = make_problem(add_broad_signals(made.basis()), SETTINGS)
     fitted = solve(problem, spectrum.fid)
     shapes = _decays(problem.time_s, np.abs(spectrum.fid), SETTINGS)
-    step = _step(problem, fitted, spectrum.fid, shapes, np.zeros(len(shapes)))
+    step, promised = _step(problem, fitted, spectrum.fid, shapes, np.zeros(len(shapes)))
     costs = [
         solve(problem, spectrum.fid * np.exp(-1j * (part * step) @ shapes), fitted).solution.linear.cost
         for part in (-0.2, 0.0, 0.2)
     ]
     assert costs[2] < costs[1] < costs[0]
+    assert promised > costs[1] - costs[2]  # and the whole step promises more than a fifth of it gives
