@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from pathlib import Path
 
@@ -35,11 +36,17 @@ def write_patient(out: Path, label: str) -> Path:
     return folder
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
     for label in ("01", "02", "03"):
-        write_patient(tmp_path, label)
-    return tmp_path
+        write_patient(folder, label)
+    return folder
+
+
+@pytest.fixture
+def out(written: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(written, tmp_path / "out")
 
 
 def test_visits_of_all_patients_lie_in_one_table(out: Path) -> None:
@@ -86,12 +93,16 @@ def test_a_damaged_file_of_one_patient_is_told_and_the_others_are_shown(out: Pat
         tables = load_results(out)
     assert named in str(told[0].message)
     assert set(tables["visits"]["subject"]) == {"01", "02", "03"}
+
+
+def test_the_page_tells_of_a_damaged_file_and_shows_the_others(out: Path) -> None:
+    damage(out, "half")
     statuses = list(run_group(out))
     assert [(status.subject, status.state) for status in statuses] == [("02", "failed"), ("", "done")]
     assert "Remedy: " in statuses[0].reason
-    assert str(out) not in statuses[0].reason  # no path of this machine in a page
     page = (out / "group" / "report.html").read_text("utf-8")
-    assert named in page
     assert "Not all results of sub-02 could be read" in page
+    assert "sub-02/sub-02_volumes.tsv" in page
+    assert str(out) not in page  # no path of this machine
     for label in ("sub-01", "sub-02", "sub-03"):
         assert label in page
