@@ -193,7 +193,7 @@ def test_a_page_that_is_too_large_even_so_carries_no_volumes(marked, only_viewer
 
 def test_without_niivue_the_page_says_why(results, monkeypatch):
     monkeypatch.setattr(viewer, "niivue", lambda: "")
-    assert "nilearn brings no volume viewer" in viewer.facts(results)["reason"]
+    assert "does not bring niivue" in viewer.facts(results)["reason"]
 
 
 def test_without_images_there_is_no_such_section(empty_results):

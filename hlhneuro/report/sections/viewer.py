@@ -89,7 +89,7 @@ def facts(results: SubjectResults) -> Row | None:
     except NotAssessable as error:
         return {"reason": error.problem}
     if not niivue():
-        return {"reason": "the installed nilearn brings no volume viewer; version 0.13 and later do"}
+        return {"reason": "this version of nilearn does not bring niivue, which draws it; 0.14 does"}
     shared = _contrasts(aligned)
     fit = _fit(aligned, view, shared, settings)
     if fit is None:

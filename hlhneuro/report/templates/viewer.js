@@ -36,6 +36,7 @@
       find("stage").hidden = true;
       find("wait").textContent = "";
       find("open").hidden = true;
+      find("absent").textContent = "The viewer could not be opened in this browser; the pictures above show the same sessions.";
       find("absent").hidden = false;
       root.dataset.viewer = "failed";
     }
