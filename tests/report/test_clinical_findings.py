@@ -127,7 +127,7 @@ def test_limits_go_by_age_and_an_unknown_age_is_said():
             [event("IT MTX", 11), event("IT MTX", 2)],
             Answer.PRESENT,
             11,
-            "stroke-like",
+            "events like a stroke",
         ),
         ("recent_intrathecal_methotrexate", [event("IT MTX", 12)], Answer.ABSENT, None, "12 days before"),
         ("recent_intrathecal_methotrexate", [event("IT MTX", 5)], Answer.ABSENT, None, "5 days before"),
