@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -104,12 +105,12 @@ class Spectrum:
     @property
     def frequency_hz(self) -> NDArray[np.float64]:
         """Frequency of each point of ``fftshift(fft(fid))``, ascending; higher shifts have negative frequencies."""
-        return np.asarray(np.fft.fftshift(np.fft.fftfreq(self.points, self.dwell_time_s)), dtype=np.float64)
+        return _frequencies(self.points, self.dwell_time_s)
 
     @property
     def ppm(self) -> NDArray[np.float64]:
         """Chemical shift of each point of ``fftshift(fft(fid))``, descending."""
-        return np.asarray(REFERENCE_PPM - self.frequency_hz / self.spectrometer_frequency_mhz)
+        return _shifts(self.points, self.dwell_time_s, self.spectrometer_frequency_mhz)
 
     @property
     def field_t(self) -> float:
@@ -129,6 +130,20 @@ class Spectrum:
     def with_fid(self, fid: NDArray[np.complex128], dimensions: tuple[str, ...] = ()) -> Spectrum:
         """Return a copy with other data."""
         return replace(self, fid=fid, dimensions=dimensions)
+
+
+@lru_cache(maxsize=64)
+def _frequencies(points: int, dwell_time_s: float) -> NDArray[np.float64]:
+    hz = np.asarray(np.fft.fftshift(np.fft.fftfreq(points, dwell_time_s)), dtype=np.float64)
+    hz.flags.writeable = False  # shared by all spectra with this axis
+    return hz
+
+
+@lru_cache(maxsize=64)
+def _shifts(points: int, dwell_time_s: float, spectrometer_frequency_mhz: float) -> NDArray[np.float64]:
+    ppm = np.asarray(REFERENCE_PPM - _frequencies(points, dwell_time_s) / spectrometer_frequency_mhz)
+    ppm.flags.writeable = False
+    return ppm
 
 
 def load_spectrum(path: str | Path, sidecar: Mapping[str, Any] | None = None) -> Spectrum:
