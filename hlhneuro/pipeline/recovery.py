@@ -111,7 +111,7 @@ def recover(
         )
         statuses += [s for s in second.troubles if s not in statuses]
         for label, (session, lesions) in known.items():
-            before, after = (load_subject(study, out / name, label) for name in ("as_it_is", "with_lesions"))
+            before, after = (load_subject(out / name, label) for name in ("as_it_is", "with_lesions"))
             rows += compare_runs(before, after, label, session, lesions)
     table = pd.DataFrame(rows, columns=list(RECOVERY_COLUMNS))
     sources = {
@@ -150,7 +150,7 @@ def _put_in(
     study: Study, copy: Study, subject: Subject, results: Path, settings: Settings, number: int
 ) -> tuple[str, tuple[KnownLesion, ...]]:
     """Paint lesions into the copied images of the last usable session; return its label and what was put where."""
-    found = load_subject(study, results, subject.label)
+    found = load_subject(results, subject.label)
     if found.aligned is None or found.lesions is None or not found.lesions.sessions:
         raise NotAssessable(
             "lesions could not be assessed in the subject's own images", remedy="see why in as_it_is/status.tsv"

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import overload
 
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.pipeline.ledger import Ledger
@@ -21,17 +20,13 @@ from hlhneuro.study import Session, Study, Subject, open_study, read_clinical
 __all__ = ["load_findings", "load_subject", "saved_runs"]
 
 
-@overload
-def load_subject(out: str | Path, label: str, /) -> SubjectResults: ...
-@overload
-def load_subject(study: Study | str | Path, out: str | Path, label: str, /) -> SubjectResults: ...
-def load_subject(*given: Study | str | Path) -> SubjectResults:
+def load_subject(out: str | Path, label: str) -> SubjectResults:
     """Return the saved results of one subject, as every figure of the report takes them; nothing is computed.
+
+    The study is not read: what a report needs of it lies beside the results.
 
     Parameters
     ----------
-    study : Study or path, optional
-        May be left out: what a report needs of the study lies beside the results.
     out : path
         Output folder of a run.
     label : str
@@ -44,8 +39,7 @@ def load_subject(*given: Study | str | Path) -> SubjectResults:
     InputError
         If its results are not complete, damaged, or those of another version.
     """
-    *_, out, name = given
-    folder, label = Path(str(out)), str(name).removeprefix("sub-")
+    folder, label = Path(out), label.removeprefix("sub-")
     _check_label(folder, label)
     task = SubjectRun.of_saved(folder, label)
     return run_stages(task, Ledger(task.folder, label, reports_only=True))

@@ -39,7 +39,7 @@ def with_grid(
     shutil.copytree(lean[0], study)
     shutil.copytree(lean[1].out, out)
     shutil.rmtree(study / "sub-02")
-    affine, volumes = _slab(study, out)
+    affine, volumes = _slab(out)
     made = make_grid(
         GridPlan(SHAPE, affine, 0.03, 1.7, water_reference=True, lesion_profile="necrotic"), volumes, seed=5
     )
@@ -52,9 +52,9 @@ def with_grid(
     return study, out, volumes["inflamed"]
 
 
-def _slab(study: Path, out: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _slab(out: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the affine of a slab around the lesions, and what the results say its voxels hold."""
-    results = load_subject(study, out, "01")
+    results = load_subject(out, "01")
     assert results.aligned is not None
     assert results.lesions is not None
     session, lesions = results.aligned.session("02"), results.lesions.session("02")
@@ -100,11 +100,11 @@ def test_every_voxel_has_a_row(with_grid: tuple[Path, Path, np.ndarray]) -> None
 
 
 def test_lactate_is_where_the_lesion_is(with_grid: tuple[Path, Path, np.ndarray]) -> None:
-    study, out, lesion = with_grid
+    _, out, lesion = with_grid
     table = load_results(out)["mrsi"]
     own = table[table.metabolite == "Lac"].set_index("region")
     assert own.voxels["normal_appearing"] >= 3
-    grid = load_subject(study, out, "01").grids[0]
+    grid = load_subject(out, "01").grids[0]
     assert grid.fit is not None
     fitted = grid.fit.fitted
     assert np.corrcoef(grid.fit.map("Lac")[fitted], lesion[fitted])[0, 1] > 0.6
@@ -130,7 +130,7 @@ def test_what_is_read_back_is_what_was_computed(
     with_grid: tuple[Path, Path, np.ndarray], coarse: Settings, tmp_path: Path
 ) -> None:
     study, out, _ = with_grid
-    results = load_subject(study, out, "01")
+    results = load_subject(out, "01")
     computed, first = run_again(study, results, tmp_path, coarse)
     recalled, second = run_again(study, results, tmp_path, coarse)
     assert [status.state for status in (*first.statuses, *second.statuses)] == ["done", "skipped"]
@@ -152,7 +152,7 @@ def test_a_grid_that_cannot_be_read_says_why(
     study = tmp_path / "study"
     shutil.copytree(with_grid[0], study)
     (study / "sub-01" / "ses-02" / "mrs" / f"{STEM}_mrsi.nii.gz").write_bytes(b"no image")
-    results = load_subject(*with_grid[:2], "01")
+    results = load_subject(with_grid[1], "01")
     grid, ledger = run_again(study, results, tmp_path / "out", coarse)
     assert [(status.stage, status.state) for status in ledger.statuses] == [("mrsi", "failed")]
     assert not ledger.crashed
@@ -171,7 +171,7 @@ def test_a_reference_of_a_single_voxel_is_not_taken_for_the_grids(
     single = next(folder.glob("*acq-short_mrsref.nii.gz"))
     shutil.copy(single, folder / "sub-01_ses-02_acq-conc_mrsref.nii.gz")
     (folder / f"{STEM}_mrsref.nii.gz").unlink()
-    grid, _ = run_again(study, load_subject(*with_grid[:2], "01"), tmp_path / "out", coarse)
+    grid, _ = run_again(study, load_subject(with_grid[1], "01"), tmp_path / "out", coarse)
     assert grid.fit is not None
     assert (grid.water_reference, grid.fit.unit) == (False, "a.u.")
 
@@ -179,7 +179,7 @@ def test_a_reference_of_a_single_voxel_is_not_taken_for_the_grids(
 def test_without_images_the_grid_is_fitted_all_the_same(
     with_grid: tuple[Path, Path, np.ndarray], coarse: Settings, tmp_path: Path
 ) -> None:
-    results = load_subject(*with_grid[:2], "01")
+    results = load_subject(with_grid[1], "01")
     grid, _ = run_again(with_grid[0], replace(results, aligned=None, lesions=None), tmp_path, coarse)
     assert grid.fit is not None
     assert grid.fit.unit == "i.u."  # tissue is assumed
