@@ -73,8 +73,8 @@ def lean(
 ) -> tuple[Path, RunOutcome]:
     """The sample study without some of its images, to save time, and all that came of it; no test may change either.
 
-    The first patient has all but T2w at two visits, the second FLAIR and T2w at the first and the last; spectra are all
-    there.
+    The first patient has FLAIR and T1w at two visits, ADC and T1w after gadolinium at the second; the other one has
+    FLAIR and T2w at the first and the last. Spectra are all there.
     """
 
     def make(folder: Path) -> tuple[Path, RunOutcome]:
@@ -124,9 +124,9 @@ def lean_copy(sample: Path, study: Path) -> Path:
     for table, gone in (("sub-02/sub-02_sessions.tsv", "ses-02\t"), ("truth/lesions.tsv", "sub-02\tses-02\t")):
         rows = (study / table).read_text("utf-8").splitlines(keepends=True)
         (study / table).write_text("".join(row for row in rows if not row.startswith(gone)), "utf-8")
-    for pattern in ("sub-01/*/anat/*_T2w.*", "sub-02/*/anat/*_T1w.*", "sub-02/*/dwi/*"):
-        for path in study.glob(pattern):
-            path.unlink()
+    left_out = ("sub-01/*/anat/*_T2w.*", "sub-01/ses-01/anat/*ce-gad*", "sub-01/ses-01/dwi/*", "sub-02/*/anat/*_T1w.*")
+    for path in (path for pattern in (*left_out, "sub-02/*/dwi/*") for path in study.glob(pattern)):
+        path.unlink()
     return study
 
 

@@ -100,7 +100,7 @@ def test_new_settings_change_the_page_and_not_what_was_measured(second: Path) ->
         (lambda out: told(out).write_text("{"), ["study.json", "cannot be read"]),
         (lambda out: (out / "sub-02" / "stages" / "lesions.json").unlink(), ["lesions.json", "missing"]),
         (
-            lambda out: next(out.rglob("*ses-02_space-subject_label-lesion_mask.nii.gz")).unlink(),
+            lambda out: next(out.rglob("*ses-03_space-subject_label-lesion_mask.nii.gz")).unlink(),
             ["label-lesion_mask.nii.gz", "missing"],
         ),
         (lambda out: rewrite(out / "sub-02" / "stages" / "volumes.json", payload={}), ["volumes.json", "KeyError"]),
@@ -168,12 +168,12 @@ def test_the_page_says_when_the_study_tells_otherwise_by_now(lean_study: Path, s
     people.write_text(people.read_text("utf-8").replace("\tF\t", "\tM\t").replace("\tF", "\tM"), "utf-8")
     visits = study / "sub-02" / "sub-02_sessions.tsv"
     first, *rows = visits.read_text("utf-8").splitlines()
-    visits.write_text("\n".join([first, rows[0], rows[1].replace("ses-02\t20", "ses-02\t19")]) + "\n", "utf-8")
+    visits.write_text("\n".join([first, rows[0], rows[1].replace("ses-03\t20", "ses-03\t19")]) + "\n", "utf-8")
     (study / "phenotype").mkdir(exist_ok=True)
     (study / "phenotype" / "treatment.tsv").write_text("participant_id\tevent\tstart_date\nsub-02\tHSCT\t2020-01-01\n")
     outcome = run(study, second, **run_again)  # type: ignore[arg-type]
     (stale,) = (s.reason for s in outcome.troubles if s.stage == "study")
-    for word in ("participants.tsv", "ses-02", "treatment and events", "without --reports-only"):
+    for word in ("participants.tsv", "ses-03", "treatment and events", "without --reports-only"):
         assert word in stale
     account = hlhneuro.load_findings(second, "02")
     assert [f.code for f in account.findings if f.reason == stale] == ["stage_study"]
