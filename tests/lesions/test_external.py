@@ -185,7 +185,7 @@ def test_an_empty_mask_is_no_lesion() -> None:
 
 def test_a_mask_outside_the_brain_is_refused_with_the_figure() -> None:
     aligned = series(*(session(label, (LEFT,), 1, ("FLAIR",)) for label in ("01", "02")))
-    off = (((-85.0, -100.0, -60.0), 8.0),)
+    off = (((-68.0, -100.0, -60.0), 8.0),)
     lesions = supplied(aligned, {"01": given(off), "02": given((LEFT, *off))}, **{})
     assert [s.label for s in lesions.sessions] == []
     assert "0% of" in lesions.not_assessable["01"]
