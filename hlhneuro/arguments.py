@@ -85,7 +85,7 @@ def _add_run(commands: _Commands) -> None:
         help="folders with your own masks: *_desc-brain_mask.nii.gz, *_label-lesion_mask.nii.gz",
     )  # fmt: skip
     run.add_argument("--jobs", type=int, default=1, help="processors to use (default: 1); results do not depend on it")
-    run.add_argument("--reports-only", action="store_true", help="make reports again from OUT alone; STUDY need not be there")
+    run.add_argument("--reports-only", action="store_true", help="reports again, from OUT alone; STUDY may be gone")
     run.add_argument("--keep-going", action="store_true", help="start further subjects after a fault of the program")
     run.add_argument(
         "--skip-bids-validation", action="store_true", help="accepted for the BIDS-App contract; no validator is run"

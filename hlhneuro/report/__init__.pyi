@@ -1,11 +1,12 @@
 from . import figures
-from .assessment import assess
-from .findings import Findings, IntervalFacts, SessionFacts
+from .account.assessment import assess
+from .account.findings import Findings, IntervalFacts, SessionFacts
 from .html import write_group_report, write_report
 from .methods import Methods, methods_of
 from .results import StageStatus, SubjectResults
-from .spectral_columns import FIT_COLUMNS, GRID_VOXEL_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS
-from .tables import COLUMNS, columns_of, findings_table, tables_of
+from .tables.build import findings_table, tables_of
+from .tables.columns import COLUMNS, columns_of
+from .tables.spectral_columns import FIT_COLUMNS, GRID_VOXEL_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS
 
 __all__ = [
     "COLUMNS",

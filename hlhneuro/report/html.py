@@ -14,8 +14,8 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from hlhneuro.report.account.findings import Findings
 from hlhneuro.report.cohort import COHORT_SECTIONS, Cohort, cohort_account
-from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery, Script
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import SECTIONS

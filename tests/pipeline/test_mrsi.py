@@ -20,7 +20,7 @@ from hlhneuro.pipeline.mrsi import run_mrsi
 from hlhneuro.pipeline.saved import load_subject
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import SubjectResults, figures
-from hlhneuro.report.grid_rows import grid_rows
+from hlhneuro.report.tables.grid_rows import grid_rows
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import GridResult, VoxelState, content_of_grid
 from hlhneuro.study import open_study, read_table

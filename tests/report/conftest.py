@@ -22,7 +22,7 @@ from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid, Step, Volume
 from hlhneuro.lesions.change import IntervalChange, LesionChange
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
-from hlhneuro.report.assessment import assess
+from hlhneuro.report.account.assessment import assess
 from hlhneuro.report.html import write_report
 from hlhneuro.report.results import StageStatus, SubjectResults
 from hlhneuro.settings import ReportSettings, Settings

@@ -7,9 +7,9 @@ import datetime as dt
 import pytest
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report.assessment import assess
-from hlhneuro.report.clinical_findings import clinical_findings
-from hlhneuro.report.mimics import mimics
+from hlhneuro.report.account.assessment import assess
+from hlhneuro.report.account.clinical import clinical_findings
+from hlhneuro.report.account.mimics import mimics
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.settings import Settings
 from hlhneuro.study import STEROID_EFFECT_DAYS, Amount, ClinicalRecord, Observation, Session, Subject, TreatmentEvent

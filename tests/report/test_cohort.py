@@ -13,11 +13,18 @@ import pytest
 
 from hlhneuro.errors import NotAssessable
 from hlhneuro.report import assess, figures, tables_of, write_group_report
+from hlhneuro.report.account.findings import plain_json
 from hlhneuro.report.cohort import COHORT_SECTIONS, Cohort, cohort_account
-from hlhneuro.report.courses import by_label, group_names, groups_of, lesion_loads, patient_courses, ratio_courses
 from hlhneuro.report.figures import cohort as drawn
-from hlhneuro.report.findings import plain_json
 from hlhneuro.report.gallery import Gallery, Shown
+from hlhneuro.report.tables.per_patient import (
+    by_label,
+    group_names,
+    groups_of,
+    lesion_loads,
+    patient_courses,
+    ratio_courses,
+)
 from hlhneuro.settings import ReportSettings
 from tests.report.invented import DIAGNOSES, invented_cohort
 from tests.report.test_html import EVIL, Page

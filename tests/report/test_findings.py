@@ -15,7 +15,7 @@ from hlhneuro.lesions.findings import SESSION_QUESTIONS
 from hlhneuro.lesions.interval_findings import INTERVAL_QUESTIONS
 from hlhneuro.lesions.volume_findings import QUESTIONS as VOLUME_QUESTIONS
 from hlhneuro.report import Findings, StageStatus, assess
-from hlhneuro.report._stages import IMAGING
+from hlhneuro.report.account._stages import IMAGING
 from tests.report.conftest import IMAGING_FINDINGS
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "findings.schema.json"

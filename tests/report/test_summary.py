@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report.assessment import assess
-from hlhneuro.report.summary import summary, summary_said
+from hlhneuro.report.account.assessment import assess
+from hlhneuro.report.account.summary import summary, summary_said
 from hlhneuro.report.words import plural
 from tests.report.walker import Branch, Tokens
 

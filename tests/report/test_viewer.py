@@ -15,7 +15,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from hlhneuro.report import embedded, html
-from hlhneuro.report.assessment import assess
+from hlhneuro.report.account.assessment import assess
 from hlhneuro.report.figures.style import COLOURS
 from hlhneuro.report.sections import SECTIONS, viewer
 from tests.report.browser import CHROMIUM, DRAWN_BY_CPU, WITHOUT_3D, Browser

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hlhneuro.report.account.findings import plain_json
 from hlhneuro.report.cohort import answers, courses, groups, overview, patterns, quality, reasons, territories
 from hlhneuro.report.cohort.section import Cohort, CohortSection
-from hlhneuro.report.findings import plain_json
 
 __all__ = ["COHORT_SECTIONS", "Cohort", "CohortSection", "cohort_account"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from hlhneuro.report import figures
 from hlhneuro.report.cohort.section import Cohort, Pictures, Row
-from hlhneuro.report.courses import RATIOS, lesion_loads, ratio_courses, spread_of
 from hlhneuro.report.figures.cohort import INTERVALS_SHOWN
 from hlhneuro.report.gallery import Gallery
+from hlhneuro.report.tables.per_patient import RATIOS, lesion_loads, ratio_courses, spread_of
 from hlhneuro.report.words import plural, quantity
 
 __all__ = ["change_facts", "change_pictures", "load_facts", "load_pictures", "ratio_facts", "ratio_pictures"]

@@ -7,8 +7,8 @@ from typing import Any
 
 from hlhneuro.report import figures
 from hlhneuro.report.cohort.section import Cohort, Pictures, Row
-from hlhneuro.report.courses import group_names, groups_of, spread_of
 from hlhneuro.report.gallery import Gallery
+from hlhneuro.report.tables.per_patient import group_names, groups_of, spread_of
 from hlhneuro.report.words import quantity
 
 __all__ = ["facts", "pictures"]

@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 
 from hlhneuro.answers import Answer
-from hlhneuro.report.assessment import TROUBLE
+from hlhneuro.report.account.assessment import TROUBLE
 from hlhneuro.report.cohort.section import Cohort, Row
-from hlhneuro.report.courses import spread_of
+from hlhneuro.report.tables.per_patient import spread_of
 from hlhneuro.report.words import sex_text
 
 __all__ = ["facts", "table_facts"]

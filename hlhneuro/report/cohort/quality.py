@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from hlhneuro.answers import Answer
-from hlhneuro.report.assessment import TROUBLE
+from hlhneuro.report.account.assessment import TROUBLE
 from hlhneuro.report.cohort.section import Cohort, Row
 
 __all__ = ["facts"]

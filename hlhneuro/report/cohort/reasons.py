@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from hlhneuro.answers import Answer
-from hlhneuro.report.assessment import TROUBLE
+from hlhneuro.report.account.assessment import TROUBLE
 from hlhneuro.report.cohort.section import Cohort, Row
-from hlhneuro.report.courses import by_label
+from hlhneuro.report.tables.per_patient import by_label
 
 __all__ = ["not_done_facts", "unknown_facts"]
 

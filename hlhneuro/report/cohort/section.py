@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from hlhneuro.report.courses import by_label, patient_courses
 from hlhneuro.report.gallery import Gallery
-from hlhneuro.report.tables import COLUMNS
+from hlhneuro.report.tables.columns import COLUMNS
+from hlhneuro.report.tables.per_patient import by_label, patient_courses
 from hlhneuro.settings import ReportSettings
 
 __all__ = ["Cohort", "CohortSection", "Pictures", "Row"]

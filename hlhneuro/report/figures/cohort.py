@@ -16,7 +16,10 @@ from matplotlib.ticker import MaxNLocator
 from hlhneuro.errors import NotAssessable
 from hlhneuro.imaging.template import template_brain
 from hlhneuro.lesions.territories import template_territories, territories
-from hlhneuro.report.courses import (
+from hlhneuro.report.figures.choropleth import class_of, count_classes, slices_showing, tinted
+from hlhneuro.report.figures.sheet import AXIAL, CONVENTION, CORONAL, Row, View, draw_sheet
+from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
+from hlhneuro.report.tables.per_patient import (
     RATIOS,
     by_label,
     groups_of,
@@ -24,9 +27,6 @@ from hlhneuro.report.courses import (
     patient_courses,
     ratio_courses,
 )
-from hlhneuro.report.figures.choropleth import class_of, count_classes, slices_showing, tinted
-from hlhneuro.report.figures.sheet import AXIAL, CONVENTION, CORONAL, Row, View, draw_sheet
-from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
 from hlhneuro.settings import ReportSettings
 
 __all__ = [

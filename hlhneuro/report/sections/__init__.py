@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hlhneuro.report.findings import Findings, plain_json
+from hlhneuro.report.account.findings import Findings, plain_json
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import (
     answers,

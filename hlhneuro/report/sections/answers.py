@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report.findings import Findings
+from hlhneuro.report.account.findings import Findings
 from hlhneuro.report.sections.section import Row
 from hlhneuro.report.words import place_in_time, quantity, sessions_text, value_text
 

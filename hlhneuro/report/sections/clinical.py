@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hlhneuro.answers import Finding
-from hlhneuro.report.cns_involvement import SUPPLY
-from hlhneuro.report.findings import Findings
-from hlhneuro.report.mimics import mimics
+from hlhneuro.report.account.cns_involvement import SUPPLY
+from hlhneuro.report.account.findings import Findings
+from hlhneuro.report.account.mimics import mimics
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Row
 from hlhneuro.report.words import days_between

@@ -11,7 +11,7 @@ from hlhneuro.lesions.interval_findings import incomparable
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.lesion_signs import signs_by_lesion, signs_unknown
 from hlhneuro.report.sections.section import Row
-from hlhneuro.report.tables import lesions_of
+from hlhneuro.report.tables.build import lesions_of
 from hlhneuro.report.words import days_between, session_of
 
 __all__ = ["CHANGES", "facts", "loads_of", "volumes_of", "why_not"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hlhneuro.report.findings import Findings
+from hlhneuro.report.account.findings import Findings
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 

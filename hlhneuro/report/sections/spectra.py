@@ -10,8 +10,8 @@ import numpy as np
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.report import figures
+from hlhneuro.report.account.findings import Findings
 from hlhneuro.report.figures.ratios import RATIOS
-from hlhneuro.report.findings import Findings
 from hlhneuro.report.gallery import Gallery
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Pictures, Row

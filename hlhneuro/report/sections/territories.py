@@ -12,11 +12,11 @@ import pandas as pd
 from hlhneuro.lesions.interval_findings import incomparable
 from hlhneuro.lesions.place_findings import LITERATURE_REGIONS, REGIONS_SOURCE
 from hlhneuro.report import figures
-from hlhneuro.report.findings import Findings
+from hlhneuro.report.account.findings import Findings
 from hlhneuro.report.gallery import Gallery, Shown
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.tables import territories_of
+from hlhneuro.report.tables.build import territories_of
 from hlhneuro.report.words import join_words, percent, session_of
 
 __all__ = ["facts", "layout", "pictures"]

@@ -26,7 +26,7 @@ from hlhneuro.report.gallery import Gallery, Script
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections.lesions import why_not
 from hlhneuro.report.sections.section import Pictures, Row
-from hlhneuro.report.tables import lesions_of
+from hlhneuro.report.tables.build import lesions_of
 from hlhneuro.report.words import session_title
 from hlhneuro.settings import ReportSettings
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hlhneuro.report.visits import PATIENT
+from hlhneuro.report.tables.visits import PATIENT
 from hlhneuro.report.words import sex_text
 
 __all__ = [

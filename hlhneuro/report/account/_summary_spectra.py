@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report._said import Asked, Said
+from hlhneuro.report.account._said import Asked, Said
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import join_words, sentence
 

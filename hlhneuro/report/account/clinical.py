@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report.cns_involvement import cns_findings
-from hlhneuro.report.mimics import mimic_findings
+from hlhneuro.report.account.cns_involvement import cns_findings
+from hlhneuro.report.account.mimics import mimic_findings
 from hlhneuro.report.results import SubjectResults
 
 __all__ = ["clinical_findings", "table_findings"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report._said import Asked, Said, and_no
+from hlhneuro.report.account._said import Asked, Said, and_no
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import days_between, join_words, plural, sentence, session_of, value_text
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report._said import Asked, Said, and_no
-from hlhneuro.report._summary_images import MISSING, SIGNS, said_of_change, said_of_images, said_of_volumes
-from hlhneuro.report._summary_spectra import said_of_spectra
-from hlhneuro.report.alignment_findings import ALIGNMENT
+from hlhneuro.report.account._said import Asked, Said, and_no
+from hlhneuro.report.account._summary_images import MISSING, SIGNS, said_of_change, said_of_images, said_of_volumes
+from hlhneuro.report.account._summary_spectra import said_of_spectra
+from hlhneuro.report.account.alignment import ALIGNMENT
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.words import age_text, days_between, join_words, plural, sentence, sex_text
 

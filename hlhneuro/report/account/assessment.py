@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from hlhneuro.answers import Answer, Finding
-from hlhneuro.report.alignment_findings import alignment_findings, is_told
-from hlhneuro.report.clinical_findings import clinical_findings, table_findings
-from hlhneuro.report.findings import Findings, IntervalFacts, SessionFacts
-from hlhneuro.report.mimics import with_mimics
+from hlhneuro.report.account.alignment import alignment_findings, is_told
+from hlhneuro.report.account.clinical import clinical_findings, table_findings
+from hlhneuro.report.account.findings import Findings, IntervalFacts, SessionFacts
+from hlhneuro.report.account.mimics import with_mimics
+from hlhneuro.report.account.summary import summary
 from hlhneuro.report.results import SubjectResults
 from hlhneuro.report.sections import with_sections
-from hlhneuro.report.summary import summary
 from hlhneuro.report.words import days_between, place_in_time, plural
 
 __all__ = ["TROUBLE", "assess"]

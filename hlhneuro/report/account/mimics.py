@@ -49,7 +49,7 @@ class Mimic:
 @cache
 def mimics() -> tuple[Mimic, ...]:
     """Return all questions, in the order of the data file."""
-    text = files("hlhneuro.report").joinpath("mimics.toml").read_text(encoding="utf-8")
+    text = files("hlhneuro.report.account").joinpath("mimics.toml").read_text(encoding="utf-8")
     return tuple(
         Mimic(**{**one, "kinds": tuple(map(event_kind, one["kinds"])), "phases": tuple(one.get("phases", ()))})
         for one in tomllib.loads(text)["mimics"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.errors import InputError
-from hlhneuro.report._stages import stages_of
+from hlhneuro.report.account._stages import stages_of
 from hlhneuro.report.results import StageStatus
 
 __all__ = ["SCHEMA_VERSION", "Findings", "IntervalFacts", "SessionFacts", "plain_json"]
