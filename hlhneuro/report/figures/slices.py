@@ -23,6 +23,7 @@ __all__ = ["background_of", "change_panels", "choose_slices", "require_aligned",
 # Sessions are followed on FLAIR, where inflammation shows best; then whatever there is.
 FOLLOWED = ("FLAIR", "T2w", "T1w")
 COLUMN_IN, PAGE_IN = 2.2, 10.0
+BELOW_EACH_OTHER = 3  # sessions; more of them would make a page of one figure
 OPACITY = 0.85
 
 
@@ -75,10 +76,10 @@ def require_aligned(results: SubjectResults) -> AlignedSeries:
 
 
 def session_panels(results: SubjectResults, labels: Sequence[str] | None = None) -> Figure:
-    """Draw sessions side by side in the same slices, with brain and lesion outlines.
+    """Draw all sessions in the same slices, with brain and lesion outlines.
 
-    Rows are axial slices through the largest load and change and one coronal slice, columns are sessions; all that show
-    the same contrast share one grey window.
+    Shown are axial slices through the largest load and change, and one coronal slice. Up to three sessions lie below
+    each other, more stand side by side; all that show the same contrast share one grey window.
 
     Parameters
     ----------
@@ -93,26 +94,33 @@ def session_panels(results: SubjectResults, labels: Sequence[str] | None = None)
     """
     aligned = require_aligned(results)
     sessions = [session for session in aligned.sessions if labels is None or session.label in labels]
-    view, backgrounds = View.of(aligned), [background_of(session) for session in sessions]
-    windows = {
-        name: view.window(*(volume for volume in backgrounds if volume.contrast == name))
-        for name in {volume.contrast for volume in backgrounds}
-    }
-    places = _places(results)
-    rows: list[Row] = []
-    for axis, index in [*reversed(places[:-1]), places[-1]]:
-        tiles = []
-        for session, background in zip(sessions, backgrounds, strict=True):
-            outlines = [view.edge_of(session.brain_mask, axis, index, COLOURS["sky"], 0.5)]
-            lesions = results.lesions.session(session.label) if results.lesions else None
-            if lesions is not None:
-                outlines.append(view.edge_of(lesions.mask, axis, index, COLOURS["vermillion"], 1.0))
-            title = "" if rows else _title(results, session.label, background.contrast, known=lesions is not None)
-            grey = view.grey(background.data, windows[background.contrast], axis, index)
-            tiles.append(view.tile(grey, axis, index, *outlines, title=title))
-        rows.append(Row(tuple(tiles)))
-    note = f"brain (blue) and lesions (orange); {CONVENTION}"
-    return draw_sheet(rows, view.voxel_mm, note, width_in=min(COLUMN_IN * max(len(sessions), 2), PAGE_IN))
+    view, windows, places = View.of(aligned), _windows(aligned), _places(results)
+
+    def tile(session: AlignedSession, axis: int, index: int, *, titled: bool) -> Tile:
+        background = background_of(session)
+        outlines = [view.edge_of(session.brain_mask, axis, index, COLOURS["sky"], 0.5)]
+        lesions = results.lesions.session(session.label) if results.lesions else None
+        if lesions is not None:
+            outlines.append(view.edge_of(lesions.mask, axis, index, COLOURS["vermillion"], 1.0))
+        title = _title(results, session.label, background.contrast, known=lesions is not None) if titled else ""
+        grey = view.grey(background.data, windows[background.contrast], axis, index)
+        return view.tile(grey, axis, index, *outlines, title=title)
+
+    note, width_in = f"brain (blue) and lesions (orange); {CONVENTION}", PAGE_IN
+    if len(sessions) <= BELOW_EACH_OTHER:
+        rows = [Row(tuple(tile(one, *at, titled=at == places[0]) for at in places)) for one in sessions]
+    else:
+        order = [*reversed(places[:-1]), places[-1]]
+        rows = [Row(tuple(tile(one, *at, titled=at == order[0]) for one in sessions)) for at in order]
+        width_in = min(COLUMN_IN * len(sessions), PAGE_IN)
+    return draw_sheet(rows, view.voxel_mm, note, width_in=width_in)
+
+
+def _windows(aligned: AlignedSeries) -> dict[str, tuple[float, float]]:
+    """Return one grey window per contrast, the same in every figure of the subject."""
+    view, backgrounds = View.of(aligned), [background_of(session) for session in aligned.sessions]
+    names = dict.fromkeys(volume.contrast for volume in backgrounds)
+    return {name: view.window(*(volume for volume in backgrounds if volume.contrast == name)) for name in names}
 
 
 def _places(results: SubjectResults) -> list[tuple[int, int]]:
@@ -140,7 +148,7 @@ def change_panels(results: SubjectResults, interval: IntervalChange) -> Figure:
     if session is None:
         raise NotAssessable(f"ses-{interval.after} is not aligned", remedy="see what was not done, and why")
     view, background = View.of(aligned), background_of(session)
-    window = view.window(background)
+    window = _windows(aligned)[background.contrast]
     tiles: list[Tile] = []
     for axis, index in _places(results):
         grey = view.grey(background.data, window, axis, index)

@@ -40,7 +40,7 @@ def _panels(results: SubjectResults, gallery: Gallery) -> list[Shown]:
             lambda group=group: figures.session_panels(results, group),  # type: ignore[misc]
             "The same slices at every session, each contrast in one grey window. Positions are in the subject's common "
             "space.",
-            f"Axial and coronal slices of {join_words(f'ses-{label}' for label in group)} side by side, "
+            f"Axial and coronal slices of {join_words(f'ses-{label}' for label in group)} in the same places, "
             "with the outlines of the brain and of the lesions.",
         )
         for group in groups
