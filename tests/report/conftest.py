@@ -22,9 +22,11 @@ from hlhneuro.imaging.transforms import AffineTransform
 from hlhneuro.imaging.volumes import Grid, Step, Volume
 from hlhneuro.lesions.change import IntervalChange, LesionChange
 from hlhneuro.lesions.series import LesionSeries, SessionLesions
+from hlhneuro.report import html
 from hlhneuro.report.account.assessment import assess
 from hlhneuro.report.html import write_report
 from hlhneuro.report.results import StageStatus, SubjectResults
+from hlhneuro.report.sections import SECTIONS
 from hlhneuro.settings import ReportSettings, Settings
 from hlhneuro.spectroscopy.fitting import SpectrumFit
 from hlhneuro.spectroscopy.results import SpectrumResult
@@ -289,6 +291,16 @@ def page(results, findings, tmp_path_factory) -> str:
     """The page of that patient, with all its pictures."""
     path = write_report(results, findings, tmp_path_factory.mktemp("page") / "sub-01_report.html")
     return path.read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def only(monkeypatch):
+    """Return a function that leaves pages no sections but those: the others are drawn elsewhere."""
+
+    def choose(*keys):
+        monkeypatch.setattr(html, "SECTIONS", tuple(section for section in SECTIONS if section.key in keys))
+
+    return choose
 
 
 @pytest.fixture(scope="session")

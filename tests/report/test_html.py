@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import re
 from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 
 import numpy as np
@@ -44,6 +45,9 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
+read = cache(Page)  # a page with its pictures takes a while
+
+
 def page_of(results, tmp_path, imaging=(), spectral=()):
     path = write_report(results, assess(results, imaging, spectral), tmp_path / "page.html")
     return path.read_text(encoding="utf-8")
@@ -51,7 +55,7 @@ def page_of(results, tmp_path, imaging=(), spectral=()):
 
 def test_the_page_is_self_contained(page):
     assert len(page) < 10e6
-    parsed = Page(page)
+    parsed = read(page)
     assert not {"link", "iframe", "object", "embed", "form"} & {tag for tag, _ in parsed.tags}
     for tag, attributes in parsed.tags:
         for name in ("src", "href", "srcset", "data", "action"):
@@ -65,7 +69,7 @@ def test_the_page_is_self_contained(page):
 def test_the_policy_allows_nothing_but_the_own_style_and_embedded_images(page):
     style = re.search(r"<style>(.*?)</style>", page, re.DOTALL).group(1)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    (policy,) = [meta["content"] for meta in Page(page).of("meta") if "http-equiv" in meta]
+    (policy,) = [meta["content"] for meta in read(page).of("meta") if "http-equiv" in meta]
     assert policy.startswith("default-src 'none'; img-src data:;")
     assert f"'sha256-{digest}'" in policy
     assert "unsafe" not in policy
@@ -77,14 +81,14 @@ def test_the_page_is_the_same_on_every_run(results, findings, page, tmp_path):
 
 
 def test_headings_go_down_one_level_at_a_time(page):
-    levels = [int(tag[1]) for tag, _ in Page(page).tags if re.fullmatch("h[1-6]", tag)]
+    levels = [int(tag[1]) for tag, _ in read(page).tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
     assert all(after - before <= 1 for before, after in itertools.pairwise(levels))
 
 
 def test_contents_lead_to_every_section(page, findings):
-    parsed = Page(page)
+    parsed = read(page)
     targets = {attributes["href"][1:] for attributes in parsed.of("a")}
     sections = [attributes["id"] for attributes in parsed.of("section")]
     assert sections == [section.key for section in SECTIONS if section.key in findings.sections]
@@ -92,7 +96,7 @@ def test_contents_lead_to_every_section(page, findings):
 
 
 def test_every_picture_has_words(page):
-    pictures = Page(page).of("img")
+    pictures = read(page).of("img")
     assert len(pictures) == PICTURES
     assert all(len(picture["alt"]) > 30 for picture in pictures)
 
@@ -104,7 +108,7 @@ def test_words_for_pictures_hold_no_numbers_of_their_own(page, findings):
 
 def test_sessions_in_one_place_are_chosen_by_keyboard_and_have_words(page):
     """Radio buttons of one group with labels: Tab reaches them and the arrow keys go through them, without a script."""
-    parsed = Page(page)
+    parsed = read(page)
     buttons = [button for button in parsed.of("input") if button["type"] == "radio"]
     assert len(buttons) == 3
     assert {button["name"] for button in buttons} == {"flicker"}
@@ -114,7 +118,7 @@ def test_sessions_in_one_place_are_chosen_by_keyboard_and_have_words(page):
 
 
 def test_tables_have_headers_with_a_scope(page):
-    assert all(header.get("scope") in {"col", "colgroup", "row"} for header in Page(page).of("th"))
+    assert all(header.get("scope") in {"col", "colgroup", "row"} for header in read(page).of("th"))
 
 
 def test_colours_of_text_have_enough_contrast(page):
@@ -134,7 +138,7 @@ def test_colours_of_text_have_enough_contrast(page):
 
 
 def test_every_finding_stands_in_the_page_with_its_answer_in_words(page, findings):
-    text = Page(page).text
+    text = read(page).text
     for finding in findings.findings:
         assert finding.label in text
         assert finding.answer.value in text
@@ -197,12 +201,12 @@ def test_a_page_without_some_part_is_complete_and_says_what_is_missing(results, 
     if sessions == 1:
         left = replace(left, subject=replace(left.subject, sessions=left.subject.sessions[:1]))
     found = assess(left)
-    text = page_of(left, tmp_path)
-    assert len(Page(text).of("section")) == len(found.sections)
-    assert "not assessable" in text
+    parsed = Page(page_of(left, tmp_path))
+    assert len(parsed.of("section")) == len(found.sections)
+    assert "not assessable" in parsed.text
     assert any(finding.answer is Answer.NOT_ASSESSABLE for finding in found.findings)
     for finding in found.findings:
-        assert finding.label in Page(text).text
+        assert finding.label in parsed.text
 
 
 def test_one_session_of_which_nothing_could_be_used(empty_results, tmp_path):

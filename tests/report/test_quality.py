@@ -78,7 +78,7 @@ def test_images_that_are_aligned_are_answered_present(results):
     assert between["03"].value is None  # it has no direct match
 
 
-def test_a_contrast_that_failed_is_a_finding_in_plain_words(failed_contrast, tmp_path):
+def test_a_contrast_that_failed_is_a_finding_in_plain_words(failed_contrast, only, tmp_path):
     found = answers(failed_contrast, "contrasts_aligned")
     assert [found[label].answer for label in ("01", "02", "03")] == [Answer.PRESENT, Answer.ABSENT, Answer.PRESENT]
     said = "session 02 T1w could not be aligned to FLAIR and was left out: the brains do not overlap (Dice 0.41)"
@@ -92,6 +92,7 @@ def test_a_contrast_that_failed_is_a_finding_in_plain_words(failed_contrast, tmp
     assert json.loads(json.dumps(entry))["answer"] == "absent"
     table = tables_of(failed_contrast, account)["findings"]
     assert said in set(table.loc[table["code"] == "contrasts_aligned", "reason"])
+    only("summary", "findings", "quality")
     text = Page(write_report(failed_contrast, account, tmp_path / "page.html").read_text(encoding="utf-8")).text
     assert said[1:] in text
     assert "rejected" in text
@@ -256,12 +257,13 @@ def test_a_gap_that_was_read_back_as_null_is_no_number():
     assert "gap" not in verdict_text(replace(BAD, inverse_consistency_mm=None))
 
 
-def test_noise_stands_by_contrast_and_session(results, tmp_path):
+def test_noise_stands_by_contrast_and_session(results, only, tmp_path):
     found = with_session(results, "02", noise_sd={"FLAIR": 0.0451})
     view = quality.facts(replace(found, lesions=None))
     assert view["contrasts"] == ["FLAIR", "T1w"]
     noise = [session["noise_sd"] for session in view["sessions"]]
     assert noise == [{"FLAIR": 0.03, "T1w": 0.03}, {"FLAIR": 0.0451}, {"FLAIR": 0.03, "T1w": 0.03}]
+    only("quality")
     text = Page(write_report(found, assess(found), tmp_path / "page.html").read_text(encoding="utf-8")).text
     assert "0.0451" in text
     assert "n/a" in text

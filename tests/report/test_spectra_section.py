@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,10 +73,13 @@ def test_the_page_gets_the_steps_and_the_table(results: SubjectResults) -> None:
     assert row["reporting"] == [{"section": "hardware", "item": "model", "value": "not stated in the data"}]
 
 
-def test_both_are_on_the_page_and_folded_away(results: SubjectResults, tmp_path: Path) -> None:
+def test_both_are_on_the_page_and_folded_away(
+    results: SubjectResults, only: Callable[..., None], tmp_path: Path
+) -> None:
     table = pd.DataFrame({"section": ["hardware"], "item": ["model"], "value": ["<b>One</b>"]})
     spectra = tuple(replace(one, fit=replace(one.fit, stages=STAGES), reporting=table) for one in results.spectra[:1])
     shown = replace(results, spectra=spectra)
+    only("spectra", "quality")
     page = write_report(shown, assess(shown, (), ()), tmp_path / "page.html").read_text("utf-8")
     section = page[page.index('id="spectra"') : page.index('id="quality"')]
     assert "<details><summary>Preparation of voi-lesion, before and after</summary>" in section
