@@ -148,4 +148,6 @@ def test_without_a_record_the_section_says_what_to_write(tmp_path):
     text = " ".join(sections_of(page)["clinical"].texts)
     assert "write phenotype/clinical.tsv" in text
     assert "write phenotype/treatment.tsv" in text
+    assert "It would be asked" in text  # the questions once, not a table of them without one answer
+    assert "treatment.tsv" in clinical.layout(assess(bare))["unknown"]
     assert "clinical" not in misfits_of(page, assess(bare).to_json())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from hlhneuro.answers import Finding
+from hlhneuro.answers import Answer, Finding
 from hlhneuro.report.account.cns_involvement import SUPPLY
 from hlhneuro.report.account.findings import Findings
 from hlhneuro.report.account.mimics import mimics
@@ -93,7 +93,7 @@ def layout(findings: Findings) -> Row:
     by_session: dict[str, dict[str, Finding]] = {session.label: {} for session in findings.sessions}
     for finding in findings.of_kind("clinical"):
         by_session[finding.sessions[0]][finding.code] = finding
-    sessions = [
+    sessions: list[Row] = [
         {
             "label": session.label,
             "date": session.date,
@@ -109,8 +109,16 @@ def layout(findings: Findings) -> Row:
             for mimic in mimics()
         ],
         "sessions": sessions,
+        "unknown": _one_reason([told for session in sessions for told in session["mimics"]]),
         "side_by_side": SIDE_BY_SIDE,
     }
+
+
+def _one_reason(told: Sequence[Row]) -> str:
+    """Return why none of these answers could be given, if it is the same for all; else nothing."""
+    said = {(one["answer"], one["reason"]) for one in told}
+    answer, reason = said.pop() if len(said) == 1 else ("", "")
+    return str(reason) if answer == Answer.NOT_ASSESSABLE.value else ""
 
 
 def _part(found: Mapping[str, Finding], codes: Sequence[str]) -> Row:
