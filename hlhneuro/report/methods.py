@@ -79,6 +79,8 @@ def _what_ran(results: SubjectResults) -> set[str]:
             ran.add("voxel")
     if any(grid.fit is not None for grid in results.grids):
         ran.add("grids")
+    if results.clinical.events or results.clinical.observations:
+        ran.add("clinical")
     return ran
 
 
@@ -118,5 +120,6 @@ def _values(results: SubjectResults) -> dict[str, Any]:
         "coverage": f"{results.settings.change.coverage_factor:g}",
         "sign_sd": f"{results.settings.signs.sign_sd:g}",
         "overlap_percent": f"{100 * results.settings.patterns.overlap_least:.0f}",
+        "clinical_window_days": f"{results.settings.report.clinical_window_days:g}",
         "voxel_mm": f"{aligned.grid.voxel_size_mm[0]:g}" if aligned else "",
     }
