@@ -84,7 +84,7 @@ def lean(
         from hlhneuro.pipeline import run
 
         study = lean_copy(sample_data, folder / "study")
-        return study, run(study, folder / "results", settings=coarse, jobs=2)
+        return study, run(study, folder / "results", settings=coarse)
 
     return made_once("lean", make)
 
@@ -120,6 +120,15 @@ def pages_without_pictures() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def empty_pictures() -> Iterator[None]:
+    """Within this process figures are made, so that none fails unseen, and their files are empty: half of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hlhneuro.report.gallery.png_bytes", lambda *_: b"")
+        patch.setattr("hlhneuro.report.gallery.save_svg", lambda *_: "")
+        yield
+
+
 def lean_copy(sample: Path, study: Path) -> Path:
     """Copy the sample study without one visit and without images that take long and that no test looks at."""
     shutil.copytree(sample, study)
@@ -131,6 +140,11 @@ def lean_copy(sample: Path, study: Path) -> Path:
     for path in (path for pattern in (*left_out, "sub-02/*/dwi/*") for path in study.glob(pattern)):
         path.unlink()
     return study
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not load the benchmarks where none of them is asked for."""
+    return True if collection_path.name == "benchmarks" and config.option.markexpr == "not benchmark" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -20,7 +20,7 @@ def lean_study(lean: tuple[Path, RunOutcome]) -> Path:
 
 @pytest.fixture(scope="session")
 def lean_outcome(lean: tuple[Path, RunOutcome], tmp_path_factory: pytest.TempPathFactory) -> RunOutcome:
-    """All of the lean study, two subjects at a time; a copy that this test process may run again."""
+    """All of the lean study; a copy that this test process may run again."""
     outcome = lean[1]
     out = tmp_path_factory.mktemp("out") / "results"
     shutil.copytree(outcome.out, out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from hlhneuro.report import StageStatus
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import SpectrumResult
 from hlhneuro.study import Scan, Session
+from tests.conftest import empty_pictures
 from tests.report.conftest import make_fit
 
 SCRIPT = "<script>alert('x')</script>"
@@ -32,6 +34,12 @@ def spectrum(study: Path, subject: str, session: str, **sidecar: object) -> Path
     write(path.with_name(path.name.replace(".nii.gz", ".json")), json.dumps({"EchoTime": 0.03, **sidecar}))
     path.write_bytes(b"")
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _words_alone() -> Iterator[None]:
+    with empty_pictures():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from hlhneuro.phantom import write_study
 from hlhneuro.pipeline import RunOutcome, run
 from hlhneuro.settings import Settings
 from hlhneuro.study import open_study
+from tests.conftest import empty_pictures
 from tests.pipeline.conftest import only_the_main_contrasts
 
 pytestmark = pytest.mark.slow
@@ -73,7 +74,8 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def outcome(broken: Path, tmp_path_factory: pytest.TempPathFactory, coarse: Settings) -> RunOutcome:
-    return run(broken, tmp_path_factory.mktemp("out"), settings=coarse)
+    with empty_pictures():
+        return run(broken, tmp_path_factory.mktemp("out"), settings=coarse)
 
 
 def said(outcome: RunOutcome, session: str, stage: str) -> str:

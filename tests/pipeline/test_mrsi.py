@@ -24,6 +24,7 @@ from hlhneuro.report.tables.grid_rows import grid_rows
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import GridResult, VoxelState, content_of_grid
 from hlhneuro.study import open_study, read_table
+from tests.conftest import empty_pictures
 
 SHAPE, VOXEL_MM = (7, 7, 1), np.array([12.0, 12.0, 14.0])
 STEM = "sub-01_ses-02_acq-slab"
@@ -47,7 +48,8 @@ def with_grid(
     folder = study / "sub-01" / "ses-02" / "mrs"
     save_grid(folder / f"{STEM}_mrsi.nii.gz", made)
     save_grid(folder / f"{STEM}_mrsref.nii.gz", made, water=True)
-    outcome = run(study, out, settings=coarse)
+    with empty_pictures():
+        outcome = run(study, out, settings=coarse)
     assert not [status for status in outcome.statuses if status.state == "failed"]
     return study, out, volumes["inflamed"]
 

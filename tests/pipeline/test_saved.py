@@ -17,6 +17,7 @@ from hlhneuro.errors import InputError, StudyError
 from hlhneuro.pipeline import RunOutcome, run
 from hlhneuro.settings import Settings, load_settings
 from hlhneuro.study import read_table
+from tests.conftest import empty_pictures
 from tests.pipeline.conftest import checksums
 
 pytestmark = pytest.mark.slow
@@ -66,14 +67,10 @@ def test_every_page_account_and_table_comes_out_byte_for_byte(alone: Path, capsy
     assert "sub-01_report.html" in capsys.readouterr().out
 
 
-def test_a_page_is_made_from_what_the_two_verbs_return(
-    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Pictures take long, and the test above compares them.
-    monkeypatch.setattr("hlhneuro.report.gallery.png_bytes", lambda *_: b"")
-    monkeypatch.setattr("hlhneuro.report.gallery.save_svg", lambda *_: "")
+def test_a_page_is_made_from_what_the_two_verbs_return(alone: Path, tmp_path: Path) -> None:
     results, account = hlhneuro.load_subject(alone, "sub-02"), hlhneuro.load_findings(alone, "02")
-    page = hlhneuro.write_report(results, account, tmp_path / "page.html")
+    with empty_pictures():  # the test above compares them
+        page = hlhneuro.write_report(results, account, tmp_path / "page.html")
     of_the_run = (alone / "sub-02" / "sub-02_report.html").read_text("utf-8")
     assert page.read_text("utf-8") == re.sub(r'"(data:image/[a-z+]+;base64,)[^"]*"', r'"\1"', of_the_run)
     assert results.settings.align.voxel_size_mm == 2.0  # of the run, not the default

@@ -17,6 +17,7 @@ from hlhneuro.answers import Answer
 from hlhneuro.report import assess, write_report
 from hlhneuro.report.methods import methods_of
 from hlhneuro.report.sections import SECTIONS
+from tests.conftest import empty_pictures
 from tests.report.conftest import IMAGING_FINDINGS
 from tests.report.walker import misfits_of
 
@@ -152,8 +153,15 @@ def test_numbers_of_the_load_stand_with_error_and_unit(page, results):
 
 
 @pytest.fixture
-def without_images(results):
-    """What a test of words needs: no picture of the brain is drawn."""
+def words_alone():
+    """Pictures are made, and what is in their files is not asked."""
+    with empty_pictures():
+        yield
+
+
+@pytest.fixture
+def without_images(results, words_alone):
+    """What a test of words needs: no picture of the brain is made."""
     return replace(results, aligned=None)
 
 
@@ -196,6 +204,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize(("missing", "sessions"), list(zip(MISSING, (1, 3, 1, 3, 3), strict=True)))
+@pytest.mark.usefixtures("words_alone")
 def test_a_page_without_some_part_is_complete_and_says_what_is_missing(results, tmp_path, missing, sessions):
     left = replace(results, **MISSING[missing], statuses=())
     if sessions == 1:
