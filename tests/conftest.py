@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 import pytest
 from filelock import FileLock
 
-# Before numpy is loaded: two test processes whose libraries use two threads each wait for each other most of the time.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Before numpy is loaded: processes side by side whose libraries use all cores wait for each other most of the time.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from hlhneuro.settings import Settings, load_settings
 

@@ -287,10 +287,13 @@ def findings(results):
 
 
 @pytest.fixture(scope="session")
-def page(results, findings, tmp_path_factory) -> str:
+def page(results, findings, made_once) -> str:
     """The page of that patient, with all its pictures."""
-    path = write_report(results, findings, tmp_path_factory.mktemp("page") / "sub-01_report.html")
-    return path.read_text(encoding="utf-8")
+
+    def make(folder):
+        return write_report(results, findings, folder / "sub-01_report.html").read_text(encoding="utf-8")
+
+    return made_once("page", make)
 
 
 @pytest.fixture
