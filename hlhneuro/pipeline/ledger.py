@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hlhneuro.errors import HlhneuroError, InputError, NotAssessable, StudyError
-from hlhneuro.pipeline.store_study import AGAIN
+from hlhneuro.pipeline.stores.study import AGAIN
 from hlhneuro.report import StageStatus
 from hlhneuro.study import file_sha256, write_json
 

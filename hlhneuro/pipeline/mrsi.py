@@ -6,7 +6,7 @@ from hlhneuro.imaging import AlignedSeries
 from hlhneuro.lesions import LesionSeries
 from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.session_spectra import spectrum_name
-from hlhneuro.pipeline.store_mrsi import GridStore
+from hlhneuro.pipeline.stores.mrsi import GridStore
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.spectroscopy import (
     GridContent,

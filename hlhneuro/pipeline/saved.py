@@ -10,7 +10,7 @@ from pathlib import Path
 from hlhneuro.errors import InputError, StudyError
 from hlhneuro.pipeline.ledger import Ledger
 from hlhneuro.pipeline.places import hider
-from hlhneuro.pipeline.store_study import AGAIN, Told, saved_labels
+from hlhneuro.pipeline.stores.study import AGAIN, Told, saved_labels
 from hlhneuro.pipeline.subject import run_stages
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import Findings, StageStatus, SubjectResults

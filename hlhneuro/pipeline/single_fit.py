@@ -7,7 +7,7 @@ from pathlib import Path
 
 import hlhneuro
 from hlhneuro.errors import InputError
-from hlhneuro.pipeline.store_fits import write_fit
+from hlhneuro.pipeline.stores.fits import write_fit
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import SpectrumFit, TissueFractions, fit_spectrum, load_spectrum, mrsinmrs_table, read_basis
 from hlhneuro.spectroscopy.spectra import Spectrum, spectrum_from_image

@@ -6,7 +6,7 @@ from hlhneuro.imaging import AlignedSeries
 from hlhneuro.lesions import LesionSeries
 from hlhneuro.pipeline.ledger import Ledger, fingerprint_of
 from hlhneuro.pipeline.session_spectra import fit_scan, spectrum_name, unfitted
-from hlhneuro.pipeline.store_spectra import SpectrumStore
+from hlhneuro.pipeline.stores.spectra import SpectrumStore
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.spectroscopy import SpectrumResult
 from hlhneuro.study import Scan, Session, water_references_of

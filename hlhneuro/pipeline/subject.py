@@ -17,10 +17,10 @@ from hlhneuro.pipeline.mrsi import run_mrsi
 from hlhneuro.pipeline.preparing import prepare_all
 from hlhneuro.pipeline.spectra import run_spectra
 from hlhneuro.pipeline.spectral_patterns import find_patterns
-from hlhneuro.pipeline.store_images import ImageStore
-from hlhneuro.pipeline.store_signs import run_signs
-from hlhneuro.pipeline.store_study import forget_told, keep_told
-from hlhneuro.pipeline.store_volumes import run_volumes
+from hlhneuro.pipeline.stores.images import ImageStore
+from hlhneuro.pipeline.stores.signs import run_signs
+from hlhneuro.pipeline.stores.study import forget_told, keep_told
+from hlhneuro.pipeline.stores.volumes import run_volumes
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.report import (
     Findings,

@@ -10,7 +10,7 @@ from pathlib import Path
 import hlhneuro
 from hlhneuro.imaging import template_checksums
 from hlhneuro.pipeline.places import hider, name_only
-from hlhneuro.pipeline.store_study import Told, recall_told
+from hlhneuro.pipeline.stores.study import Told, recall_told
 from hlhneuro.settings import Settings
 from hlhneuro.study import (
     BrainMask,

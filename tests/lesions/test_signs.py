@@ -17,7 +17,7 @@ from hlhneuro.lesions.signs.fluid import fluid_of
 from hlhneuro.lesions.signs.mass_effect import midline_shift_mm
 from hlhneuro.lesions.signs.mirror import mirror_of
 from hlhneuro.lesions.signs.reference import reference_of
-from hlhneuro.pipeline.store_signs import keep_signs, recall_signs
+from hlhneuro.pipeline.stores.signs import keep_signs, recall_signs
 from hlhneuro.settings import ChangeSettings, SignSettings
 from tests.lesions.synthetic import series, session, sphere, template, truth
 

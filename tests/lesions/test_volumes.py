@@ -17,7 +17,7 @@ from hlhneuro.lesions.series import LesionSeries, SessionLesions
 from hlhneuro.lesions.visits import Visit, visit_of
 from hlhneuro.lesions.volume_findings import volume_findings
 from hlhneuro.lesions.volumes import measure_volumes
-from hlhneuro.pipeline.store_volumes import keep_volumes, recall_volumes
+from hlhneuro.pipeline.stores.volumes import keep_volumes, recall_volumes
 from hlhneuro.settings import VolumeSettings
 from hlhneuro.study import Scan, Session, TreatmentEvent
 

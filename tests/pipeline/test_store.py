@@ -15,10 +15,10 @@ from pandas.testing import assert_frame_equal
 
 from hlhneuro.imaging import Grid
 from hlhneuro.lesions import IntervalChange, LesionChange
-from hlhneuro.pipeline.plain import frame_from_json, frame_to_json, grid_from_json, grid_to_json
-from hlhneuro.pipeline.store_fits import fit_from_json, fit_to_json
-from hlhneuro.pipeline.store_images import ImageStore, split_contrast
-from hlhneuro.pipeline.store_study import keep_told
+from hlhneuro.pipeline.stores.fits import fit_from_json, fit_to_json
+from hlhneuro.pipeline.stores.images import ImageStore, split_contrast
+from hlhneuro.pipeline.stores.plain import frame_from_json, frame_to_json, grid_from_json, grid_to_json
+from hlhneuro.pipeline.stores.study import keep_told
 from hlhneuro.pipeline.task import SubjectRun
 from hlhneuro.settings import Settings
 from hlhneuro.spectroscopy import SpectrumFit

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.testing import assert_frame_equal
 
-from hlhneuro.pipeline.store_spectra import SpectrumStore
+from hlhneuro.pipeline.stores.spectra import SpectrumStore
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import SpectrumResult, fit_spectrum, mrsinmrs_table
 from hlhneuro.study import Provenance

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hlhneuro.pipeline.plain import frame_from_json, frame_to_json
+from hlhneuro.pipeline.stores.plain import frame_from_json, frame_to_json
 from hlhneuro.report import FIT_COLUMNS, MRSINMRS_COLUMNS, QC_COLUMNS, figures
 from hlhneuro.spectroscopy import SpectrumFit
 from hlhneuro.spectroscopy.preprocessing import Stage

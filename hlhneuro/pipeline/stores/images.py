@@ -28,7 +28,14 @@ from hlhneuro.imaging import (
 from hlhneuro.lesions import ChangeCode, IntervalChange, LesionChange, LesionSeries, SessionLesions, territory_table
 from hlhneuro.lesions.change import carried_codes
 from hlhneuro.pipeline.ledger import Kept
-from hlhneuro.pipeline.plain import as_u8, frame_from_json, frame_to_json, grid_from_json, grid_to_json, read_image
+from hlhneuro.pipeline.stores.plain import (
+    as_u8,
+    frame_from_json,
+    frame_to_json,
+    grid_from_json,
+    grid_to_json,
+    read_image,
+)
 from hlhneuro.study import Provenance, derivative_path, write_image, write_json, write_table
 
 __all__ = ["ImageStore"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hlhneuro.errors import InputError
 from hlhneuro.pipeline.places import name_only
-from hlhneuro.pipeline.plain import record_from_json
+from hlhneuro.pipeline.stores.plain import record_from_json
 from hlhneuro.settings import Settings
 from hlhneuro.study import ClinicalRecord, Scan, Session, Subject, write_json, write_text
 

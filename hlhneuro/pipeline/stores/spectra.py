@@ -11,8 +11,8 @@ from typing import Any
 from hlhneuro.answers import Answer, Finding
 from hlhneuro.imaging import Grid
 from hlhneuro.pipeline.ledger import Kept
-from hlhneuro.pipeline.plain import as_u8, read_image
-from hlhneuro.pipeline.store_fits import fit_from_json, write_fit
+from hlhneuro.pipeline.stores.fits import fit_from_json, write_fit
+from hlhneuro.pipeline.stores.plain import as_u8, read_image
 from hlhneuro.spectroscopy import SpectrumResult, VoxelComposition
 from hlhneuro.study import Provenance, derivative_path, read_table, write_image
 

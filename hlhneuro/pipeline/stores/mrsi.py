@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hlhneuro.imaging import AlignedSeries
 from hlhneuro.pipeline.ledger import Kept
-from hlhneuro.pipeline.plain import frame_from_json, frame_to_json, read_image
+from hlhneuro.pipeline.stores.plain import frame_from_json, frame_to_json, read_image
 from hlhneuro.report import GRID_VOXEL_COLUMNS
 from hlhneuro.settings import SpectraSettings
 from hlhneuro.spectroscopy import (
