@@ -301,8 +301,9 @@ def say_outcome(outcome: RunOutcome, level: str, *, dry_run: bool = False) -> No
     for page in sorted(page for page in outcome.out.glob(pattern) if page.parent.name not in not_made):
         out_console.print(f"report: {page}", highlight=False)
     if outcome.troubles:
-        err_console.print(f"{len(outcome.troubles)} steps could not be done (all in {outcome.out / 'status.tsv'}):",
-                          highlight=False)  # fmt: skip
+        # The group step says what it left out here and on its page: status.tsv belongs to the subjects.
+        where = outcome.out / ("status.tsv" if level == "participant" else "group/report.html")
+        err_console.print(f"{len(outcome.troubles)} steps could not be done (all in {where}):", highlight=False)
         for status in outcome.troubles:
             err_console.print(f"  {describe(status)}", markup=False, highlight=False)
 

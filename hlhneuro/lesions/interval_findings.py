@@ -28,7 +28,6 @@ LOAD_QUESTION = "Has the lesion load changed?"
 INTERVAL_QUESTIONS = {**{f"{s}_lesions": q for s, (q, _) in STATUSES.items()}, "lesion_load_change": LOAD_QUESTION}
 NOT_COMPARABLE = "not comparable"
 CHANGES = ("change_ml", "change_sd_ml", "smallest_real_change_ml")
-LIMIT_SOURCE = "1.96 standard uncertainties of the difference of the two volumes"
 SEEN_OR_NOT = ("new", "reappeared", "resolved")  # a lesion that is at one of the two sessions only
 
 
@@ -160,6 +159,7 @@ def _places(rows: pd.DataFrame) -> str:
 
 def _load(interval: IntervalChange, doubt: str) -> Finding:
     beyond = abs(interval.net_ml) > interval.smallest_real_change_ml
+    factor = f"{interval.smallest_real_change_ml / interval.net_sd_ml:.3g} " if interval.net_sd_ml else ""
     verdict = ("more than before" if interval.net_ml > 0 else "less than before") if beyond else "within error"
     return Finding(
         "lesion_load_change",
@@ -173,5 +173,5 @@ def _load(interval: IntervalChange, doubt: str) -> Finding:
         standard_uncertainty=interval.net_sd_ml,
         unit="ml",
         threshold=interval.smallest_real_change_ml,
-        threshold_source=LIMIT_SOURCE,
+        threshold_source=f"{factor}standard uncertainties of the difference of the two volumes",
     )

@@ -26,7 +26,7 @@ from hlhneuro.study import (
 __all__ = ["COVERAGE", "FOLLOWED", "time_line"]
 
 Row = dict[str, Any]
-INTERVAL_PERCENT, COVERAGE = 95, 1.96
+INTERVAL_PERCENT, COVERAGE = 95, 1.96  # what every interval of the page spans, and in standard uncertainties
 # The ratios that are followed, with what they are called where a fit gives no sum.
 FOLLOWED = {"tNAA": ("tNAA", "NAA"), "tCho": ("tCho", "Cho"), "mI": ("mI", "Ins"), "Lac": ("Lac",), "lipid": ("Lip13",)}
 

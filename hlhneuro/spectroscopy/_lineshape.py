@@ -23,8 +23,8 @@ _Float = NDArray[np.float64]
 _Complex = NDArray[np.complex128]
 NAME = "phase shared by all lines"
 _STEPS = 6  # Gauss-Newton steps; made spectra need two to four
-_SMALL_RAD = 0.02
-_PROMISED = 0.5  # of the gain that is wanted; a first step that promises less is not tried
+_SMALL_RAD = 0.02  # a degree: a step this small ends the search
+_PROMISED = 0.5  # expert-set: part of the gain that is wanted; a first step that promises less is not tried
 
 
 @dataclass(frozen=True)

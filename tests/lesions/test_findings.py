@@ -3,8 +3,9 @@ import pytest
 
 from hlhneuro.answers import Answer
 from hlhneuro.lesions import lesion_findings, measure_change, measure_signs, segment_lesions
+from hlhneuro.lesions.change import IntervalChange
 from hlhneuro.lesions.findings import SESSION_QUESTIONS
-from hlhneuro.lesions.interval_findings import INTERVAL_QUESTIONS
+from hlhneuro.lesions.interval_findings import INTERVAL_QUESTIONS, _load
 from hlhneuro.settings import ChangeSettings, LesionSettings, SignSettings
 from tests.lesions.synthetic import SPHERES, series, session, template, truth
 
@@ -58,6 +59,15 @@ def two():
 )
 def test_answers_of_a_known_course(two, code, sessions, answer):
     assert two[code, sessions].answer is answer
+
+
+@pytest.mark.parametrize("factor", [1.96, 2.576])
+def test_the_limit_of_a_change_is_told_as_it_was_set(factor):
+    codes = np.zeros((1, 1, 1), dtype=np.uint8)
+    interval = IntervalChange("01", "02", codes, 2.0, 0.0, 1.0, 0.0, 0.0, 2.0, 0.9, factor * 0.9)
+    told = _load(interval, "")
+    assert told.threshold_source.startswith(f"{factor:.3g} standard uncertainties")
+    assert told.answer is (Answer.PRESENT if factor < 2 else Answer.ABSENT)
 
 
 def test_volumes_come_before_numbers_and_every_value_has_an_error(two):

@@ -14,10 +14,10 @@ from hlhneuro.lesions.volumes import STRUCTURES, VolumeChange, VolumeInterval
 from hlhneuro.report.figures.style import COLOURS, HAIRLINE, INK, MUTED, legend_beside, new_figure, tidy
 from hlhneuro.report.figures.time_axis import Places, label_sessions, session_places
 from hlhneuro.report.results import SubjectResults
+from hlhneuro.report.time_line import COVERAGE
 
 __all__ = ["volume_course"]
 
-COVERAGE = 1.96  # of a 95 % interval
 TITLES = {"brain": "Brain parenchyma", "ventricles": "Ventricles"}
 LINE_COLOURS = {"brain": COLOURS["blue"], "ventricles": COLOURS["vermillion"]}
 
